@@ -1,0 +1,37 @@
+/** What `publish` writes: the manifest in the object store, then one call to Postgres. */
+import { z } from 'zod';
+import { Artifact, ArtifactFile } from './artifact.ts';
+import { Lineage } from './lineage.ts';
+import { ModelSignature } from './signature.ts';
+
+export const Manifest = z.object({
+  runKey: z.string(),
+  runId: z.string(),
+  attempt: z.string(),
+  /** Relative to the attempt's prefix: `model/model.onnx`, `artifacts/plot.png`, … */
+  files: z.array(ArtifactFile),
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+export const PublishedModel = z.object({
+  model: z.string(),
+  format: z.literal('onnx'),
+  artifact: Artifact,
+  signature: ModelSignature.exactOptional(),
+  lineage: Lineage,
+});
+export type PublishedModel = z.infer<typeof PublishedModel>;
+
+/** The argument of the SQL function `slipway.publish_run(jsonb)`; the tenant is the caller's database role. */
+export const PublishRequest = z.object({
+  runKey: z.string(),
+  endTime: z.int(),
+  metrics: z.array(z.object({ key: z.string(), value: z.number(), step: z.int(), timestamp: z.int() })),
+  params: z.record(z.string(), z.string()),
+  model: PublishedModel.exactOptional(),
+});
+export type PublishRequest = z.infer<typeof PublishRequest>;
+
+/** Its result: the version the run has, whether this call or an earlier one made it. */
+export const PublishResult = z.object({ version: z.int().nullable(), alreadyPublished: z.boolean() });
+export type PublishResult = z.infer<typeof PublishResult>;

@@ -1,0 +1,80 @@
+/** How a container tells why it ended: one JSON object in its termination message (at most 4096 bytes). */
+import { z } from 'zod';
+import { ArtifactFile } from './artifact.ts';
+import { ModelSignature } from './signature.ts';
+
+export const TERMINATION_LOG = '/dev/termination-log';
+export const MAX_TERMINATION_BYTES = 4096;
+
+/** Repeating cannot help: bad data, bad parameters, a bad model. The Job fails at once instead of retrying. */
+export const EXIT_TERMINAL = 65;
+/** A store stayed away until the container gave up: the Job's retries may help. */
+export const EXIT_UNAVAILABLE = 75;
+
+export const Stage = z.enum(['fetch', 'train', 'publish', 'verify', 'serve']);
+export type Stage = z.infer<typeof Stage>;
+
+/** Why a container failed; the same words appear as condition reasons. */
+export const FailureReason = z.enum([
+  'InvalidConfiguration',
+  'InputNotFound',
+  'InputUriNotAllowed',
+  'DigestMismatch',
+  'UnknownAlgorithm',
+  'InvalidParameter',
+  'TargetNotFound',
+  'FeatureNotFound',
+  'InvalidCell',
+  'EmptyInput',
+  'NoModelProduced',
+  'InvalidModel',
+  'InvalidMetrics',
+  'ArtifactMissing',
+  'UnsupportedOperator',
+  'SignatureMismatch',
+  'LoadTimeout',
+  'ParityFailed',
+  'BucketMissing',
+  'ObjectStorageUnavailable',
+  'ObjectStorageDenied',
+  'PostgresUnavailable',
+  'PublishRefused',
+  'InternalError',
+]);
+export type FailureReason = z.infer<typeof FailureReason>;
+
+export const Failure = z.object({ stage: Stage, reason: FailureReason, message: z.string() });
+export type Failure = z.infer<typeof Failure>;
+
+/** What `verify` reports on success; `files` only when the version was brought without digests and they fit. */
+export const VerifyReport = z.object({
+  stage: z.literal('verify'),
+  reason: z.literal('Verified'),
+  message: z.string(),
+  digest: z.string(),
+  files: z.array(ArtifactFile).exactOptional(),
+  signature: ModelSignature.exactOptional(),
+});
+export type VerifyReport = z.infer<typeof VerifyReport>;
+
+export const TerminationMessage = z.union([VerifyReport, Failure]);
+export type TerminationMessage = z.infer<typeof TerminationMessage>;
+
+/** Parses a container's termination message; undefined when it is not one of ours (a log tail, say). */
+export function parseTerminationMessage(text: string | undefined): TerminationMessage | undefined {
+  if (!text) return undefined;
+  try {
+    return TerminationMessage.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Renders a message that fits the kubelet's limit: `message` is cut in the middle of nowhere rather than lost. */
+export function renderTerminationMessage<T extends TerminationMessage>(message: T): string {
+  const whole = JSON.stringify(message);
+  const excess = Buffer.byteLength(whole) - MAX_TERMINATION_BYTES;
+  if (excess <= 0) return whole;
+  const kept = Buffer.from(message.message).subarray(0, Math.max(0, Buffer.byteLength(message.message) - excess - 8));
+  return JSON.stringify({ ...message, message: `${kept.toString('utf8').replace(/\uFFFD$/, '')}…` });
+}

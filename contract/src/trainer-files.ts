@@ -1,0 +1,54 @@
+/** The trainer contract: files in, files out, any language. */
+import { z } from 'zod';
+import { Sha256 } from './artifact.ts';
+
+export const INPUT_DIR = '/input';
+export const OUTPUT_DIR = '/output';
+/** Below /input; written by `fetch`, not writable by the trainer. */
+export const PARAMS_FILE = 'params.json';
+export const INPUT_DIGESTS_FILE = '.slipway/inputs.json';
+/** Below /output. */
+export const MODEL_FILE = 'model/model.onnx';
+export const METRICS_FILE = 'metrics.json';
+export const METRICS_LINES_FILE = 'metrics.jsonl';
+export const SIGNATURE_FILE = 'signature.json';
+export const EXAMPLES_FILE = 'examples.json';
+
+/** `params.json`: hyperparameters by name, as strings. */
+export const Parameters = z.record(z.string(), z.string());
+export type Parameters = z.infer<typeof Parameters>;
+
+/** `.slipway/inputs.json`: what was really read. */
+export const InputDigests = z.array(z.object({ name: z.string(), uri: z.string(), sha256: Sha256, size: z.int() }));
+export type InputDigests = z.infer<typeof InputDigests>;
+
+/** `metrics.json`: last value by name. */
+export const Metrics = z.record(z.string().min(1).max(250), z.number());
+export type Metrics = z.infer<typeof Metrics>;
+
+/** One line of `metrics.jsonl`; `ts` is in milliseconds since the epoch. */
+export const MetricPoint = z.object({
+  key: z.string().min(1).max(250),
+  value: z.number(),
+  step: z.int().default(0),
+  ts: z.int().exactOptional(),
+});
+export type MetricPoint = z.infer<typeof MetricPoint>;
+
+/** `examples.json`: rows by column name and the outputs the trainer itself got for them, by output name. */
+export const Examples = z.object({
+  inputs: z.array(z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]))).max(256),
+  outputs: z.record(z.string(), z.array(z.unknown())),
+});
+export type Examples = z.infer<typeof Examples>;
+
+/** What a built-in trainer is asked to do (`ALGORITHM`). */
+export const Algorithm = z.object({
+  name: z.string().min(1),
+  target: z.string().min(1),
+  features: z.array(z.string().min(1)).exactOptional(),
+});
+export type Algorithm = z.infer<typeof Algorithm>;
+
+/** The name of the input a built-in trainer reads. */
+export const TRAINING_INPUT = 'train';

@@ -1,0 +1,31 @@
+/** What the operator asks of the cluster. The only files that talk HTTP to the API server are in this folder. */
+import type { Kind, KubeObject, ObjectKey } from '../api/meta.ts';
+
+export interface KubeReader {
+  /** From the informer cache: cheap, may be a moment stale, never fails for a missing object. */
+  get<T extends KubeObject>(kind: Kind<T>, key: ObjectKey): T | undefined;
+  /** From the cache: the objects of the namespace (all watched namespaces when it is absent) that carry these labels. */
+  list<T extends KubeObject>(
+    kind: Kind<T>,
+    filter?: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> },
+  ): readonly T[];
+  /** From the cache: the objects `owner` controls. */
+  listOwned<T extends KubeObject>(kind: Kind<T>, owner: KubeObject): readonly T[];
+}
+
+export interface KubeWriter {
+  /**
+   * Server-side apply with force, as the field manager `slipway-operator`; only the fields given are owned.
+   * An unchanged object (same content sent before and the cached object not edited since) costs no request.
+   * Throws TerminalError `NameTaken` when an object of that name exists that `object`'s controller does not control.
+   */
+  apply<T extends KubeObject>(object: T): Promise<void>;
+  /** Deletes this very object (uid and resourceVersion are preconditions); gone already is success. */
+  delete<T extends KubeObject>(
+    kind: Kind<T>,
+    object: T,
+    options?: { readonly propagation?: 'Background' | 'Foreground' },
+  ): Promise<void>;
+}
+
+export type Kube = KubeReader & KubeWriter;
