@@ -1,0 +1,47 @@
+/** Field schemas that several kinds share. Strings and lists are bounded so that the API server can cost the CEL rules. */
+import { z } from 'zod';
+
+/** A registered model's name. It may hold capitals, dots and underscores; Kubernetes names made from it are mangled. */
+export const ModelName = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/);
+
+/** `90s`, `30m`, `1h`. */
+export const Duration = z
+  .string()
+  .max(16)
+  .regex(/^[1-9][0-9]*(s|m|h)$/);
+
+/** The seconds of a Duration. */
+export function durationSeconds(duration: string): number {
+  const unit = duration.at(-1);
+  return Number(duration.slice(0, -1)) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1);
+}
+
+/** A Kubernetes quantity: `500m`, `1`, `256Mi`. YAML may write it as a number. */
+export const Quantity = z
+  .union([z.int(), z.string().max(32)])
+  .meta({ 'x-kubernetes-int-or-string': true })
+  .describe('A Kubernetes quantity, like 500m or 256Mi.');
+
+const ResourceList = z.object({
+  cpu: Quantity.exactOptional(),
+  memory: Quantity.exactOptional(),
+  'ephemeral-storage': Quantity.exactOptional(),
+});
+export const Resources = z.object({
+  requests: ResourceList.exactOptional().describe('What the scheduler reserves for the container.'),
+  limits: ResourceList.exactOptional().describe('What the container may use at most.'),
+});
+export type Resources = z.infer<typeof Resources>;
+
+/** A list whose entries merge by their `name` under server-side apply. */
+export const byName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] } as const;
+/** A list that is replaced as a whole. */
+export const atomic = { 'x-kubernetes-list-type': 'atomic' } as const;
+/** `x-kubernetes-validations` for `.meta()`: one CEL rule with the message users read. */
+export const cel = (...rules: { rule: string; message: string; reason?: string; fieldPath?: string }[]) => ({
+  'x-kubernetes-validations': rules,
+});

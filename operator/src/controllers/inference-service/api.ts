@@ -1,0 +1,159 @@
+/** InferenceService: what answers. */
+import { z } from 'zod';
+import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
+import { atomic, Duration, ModelName, Resources } from '../../api/fields.ts';
+
+/** `latest`, or the number of a version. YAML may write the number as one. */
+const VersionSelector = z
+  .union([
+    z.int().min(1),
+    z
+      .string()
+      .max(16)
+      .regex(/^(latest|[1-9][0-9]*)$/),
+  ])
+  .meta({
+    'x-kubernetes-int-or-string': true,
+    'x-kubernetes-validations': [
+      {
+        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9})$')",
+        message: "version must be latest or a version's number, like 2",
+      },
+    ],
+  });
+
+export const InferenceServiceSpec = z.object({
+  model: ModelName.describe('The registered model to serve.'),
+  version: VersionSelector.default('latest').describe(
+    'latest (the newest version that is ready and was not rejected) or a number.',
+  ),
+  replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
+  resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
+  rollout: z
+    .object({
+      progressDeadline: Duration.default('2m').describe(
+        'How long a version may take to become ready before it is rejected.',
+      ),
+    })
+    .default({ progressDeadline: '2m' })
+    .describe('How a new version is brought in.'),
+});
+export type InferenceServiceSpec = z.infer<typeof InferenceServiceSpec>;
+
+const Rejection = z.object({
+  version: z.int().min(1).describe('The version that was turned down.'),
+  digest: z.string().max(64).describe('Digest of its artifact: other bytes are tried again.'),
+  generation: z.int().describe('Generation of the spec it was tried for: a changed spec tries again.'),
+  reason: z.string().max(128).describe('Why.'),
+  message: z.string().max(4096).describe('In words.'),
+  time: z.string().max(64),
+});
+export type Rejection = z.infer<typeof Rejection>;
+
+export const InferenceServiceStatus = z.object({
+  ...commonStatus,
+  version: z.int().min(1).exactOptional().describe('The version that answers.'),
+  digest: z.string().max(64).exactOptional().describe('Digest of its artifact.'),
+  previousVersion: z.int().min(1).exactOptional().describe('The version that answered before.'),
+  rollout: z
+    .object({ version: z.int().min(1), digest: z.string().max(64), startTime: z.string().max(64) })
+    .exactOptional()
+    .describe('The version that is being brought in.'),
+  url: z.string().max(512).exactOptional().describe('Where it answers inside the cluster.'),
+  endpoints: z
+    .array(z.object({ protocol: z.string().max(64), url: z.string().max(512) }))
+    .max(8)
+    .exactOptional()
+    .meta(atomic)
+    .describe('One URL per protocol, ready to paste.'),
+  replicas: z.int().min(0).exactOptional().describe('Pods that exist.'),
+  readyReplicas: z.int().min(0).exactOptional().describe('Pods that answer.'),
+  selector: z.string().max(512).exactOptional().describe('Label selector of the pods.'),
+  rejected: z
+    .array(Rejection)
+    .max(10)
+    .exactOptional()
+    .meta(atomic)
+    .describe('Versions that were turned down, newest first.'),
+  history: z
+    .array(z.object({ version: z.int().min(1), time: z.string().max(64) }))
+    .max(10)
+    .exactOptional()
+    .meta(atomic)
+    .describe('Versions that answered, newest first, and since when.'),
+});
+export type InferenceServiceStatus = z.infer<typeof InferenceServiceStatus>;
+
+/** Summary: the wanted version answers on all replicas. */
+export const READY = 'Ready';
+/** Some proven version answers. */
+export const AVAILABLE = 'Available';
+/** A version is being brought in. */
+export const PROGRESSING = 'Progressing';
+
+export const Reason = {
+  Serving: 'Serving',
+  RollingOut: 'RollingOut',
+  RolloutComplete: 'RolloutComplete',
+  Stopped: 'Stopped',
+  ModelNotFound: 'ModelNotFound',
+  VersionNotFound: 'VersionNotFound',
+  VersionNotReady: 'VersionNotReady',
+  VersionRejected: 'VersionRejected',
+  NoReplicaAnswers: 'NoReplicaAnswers',
+  ImagePull: 'ImagePull',
+  Unschedulable: 'Unschedulable',
+  ObjectStorageUnavailable: 'ObjectStorageUnavailable',
+  NameTaken: 'NameTaken',
+} as const;
+
+/** Its value, a version number, lets a rejected version be tried again. */
+export const RETRY_ANNOTATION = 'slipway.dev/retry';
+
+export const InferenceService = customResource({
+  kind: 'InferenceService',
+  plural: 'inferenceservices',
+  singular: 'inferenceservice',
+  shortNames: ['infsvc'],
+  description:
+    'InferenceService serves one version of a model over HTTP and rolls to another without losing a request.',
+  spec: InferenceServiceSpec,
+  status: InferenceServiceStatus,
+  scale: { specReplicas: '.spec.replicas', statusReplicas: '.status.replicas', selector: '.status.selector' },
+  rules: [
+    {
+      rule: `self.metadata.name.size() <= ${MAX_NAME_LENGTH} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')`,
+      message: `metadata.name becomes the name of a Service: at most ${MAX_NAME_LENGTH} lower-case letters, digits and hyphens, beginning with a letter`,
+    },
+  ],
+  columns: [
+    { name: 'Model', type: 'string', jsonPath: '.spec.model', description: 'Registered model' },
+    { name: 'Wanted', type: 'string', jsonPath: '.spec.version', description: 'Version asked for' },
+    { name: 'Version', type: 'integer', jsonPath: '.status.version', description: 'Version that answers' },
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+      description: 'The wanted version answers on all replicas',
+    },
+    { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', description: 'Why' },
+    { name: 'Replicas', type: 'integer', jsonPath: '.status.readyReplicas', description: 'Pods that answer' },
+    { name: 'URL', type: 'string', jsonPath: '.status.url', description: 'Where it answers inside the cluster' },
+    {
+      name: 'Prev',
+      type: 'integer',
+      jsonPath: '.status.previousVersion',
+      description: 'Version that answered before',
+      priority: 1,
+    },
+    {
+      name: 'Message',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      description: 'In words',
+      priority: 1,
+    },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since creation' },
+  ],
+});
+export type InferenceService = ReturnType<typeof InferenceService.parse>;

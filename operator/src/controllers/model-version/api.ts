@@ -1,0 +1,173 @@
+/** ModelVersion: one immutable, proven artifact. */
+import { z } from 'zod';
+import { commonStatus, customResource } from '../../api/custom-resource.ts';
+import { cel, ModelName } from '../../api/fields.ts';
+
+const Sha256 = z
+  .string()
+  .max(64)
+  .regex(/^[0-9a-f]{64}$/);
+
+const ArtifactFile = z.object({
+  path: z.string().min(1).max(512).describe('Path below the source uri.'),
+  sha256: Sha256.describe('SHA-256 of the bytes.'),
+  size: z.int().min(0).describe('Number of bytes.'),
+});
+const files = z
+  .array(ArtifactFile)
+  .min(1)
+  .max(256)
+  .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['path'] });
+
+const column = {
+  name: z.string().min(1).max(256).describe('Column name.'),
+  type: z.enum(['float32', 'float64', 'int64', 'int32', 'string', 'bool']).describe('Element type.'),
+};
+const Signature = z.object({
+  inputs: z
+    .array(z.object(column))
+    .min(1)
+    .max(1024)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Columns the model takes, in order.'),
+  outputs: z
+    .array(
+      z.object({
+        ...column,
+        labels: z
+          .array(z.string().max(256))
+          .max(1024)
+          .exactOptional()
+          .meta({ 'x-kubernetes-list-type': 'atomic' })
+          .describe('Class names by id.'),
+      }),
+    )
+    .min(1)
+    .max(64)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('What the model gives.'),
+});
+
+export const ModelVersionSpec = z
+  .object({
+    model: ModelName.describe('The registered model this is a version of.'),
+    version: z
+      .int()
+      .min(1)
+      .exactOptional()
+      .describe('Its number. Leave it out for a version you bring: the registry gives the next one (status.version).'),
+    source: z
+      .object({
+        uri: z.string().min(1).max(1024).describe('s3://<bucket>/<namespace>/…: a model folder, or one .onnx file.'),
+        files: files.exactOptional().describe('Every file with its digest. Leave it out for a version you bring.'),
+      })
+      .describe('Where the bytes are.'),
+    format: z.enum(['onnx']).default('onnx').describe('How the model is stored.'),
+    signature: Signature.exactOptional().describe('What the model takes and gives.'),
+    run: z
+      .object({ experimentId: z.string().max(64), runId: z.string().max(64) })
+      .exactOptional()
+      .describe('The tracked run that made it.'),
+    lineage: z
+      .object({
+        trainingJob: z.string().max(253).exactOptional().describe('TrainingJob that made it.'),
+        runKey: z.string().max(128).exactOptional().describe('Key of its run.'),
+        image: z.string().max(512).exactOptional().describe('Image that trained it.'),
+        inputs: z
+          .array(z.object({ name: z.string().max(63), uri: z.string().max(1024), sha256: Sha256 }))
+          .max(16)
+          .exactOptional()
+          .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+          .describe('The data it was trained on.'),
+      })
+      .exactOptional()
+      .describe('Where it comes from.'),
+  })
+  .meta(cel({ rule: 'self == oldSelf', message: 'a model version never changes: make a new one' }));
+export type ModelVersionSpec = z.infer<typeof ModelVersionSpec>;
+
+export const ModelVersionStatus = z.object({
+  ...commonStatus,
+  version: z.int().min(1).exactOptional().describe('The number of this version in the registry.'),
+  artifact: z
+    .object({ uri: z.string().max(1024), files, digest: Sha256.describe('One digest for all files.') })
+    .exactOptional()
+    .describe('The very bytes that were proven and are served.'),
+  signature: Signature.exactOptional().describe('What the model takes and gives, as proven.'),
+  size: z.string().max(32).exactOptional().describe('Size of all files, for people.'),
+  servedBy: z
+    .array(z.string().max(253))
+    .max(64)
+    .exactOptional()
+    .meta({ 'x-kubernetes-list-type': 'set' })
+    .describe('InferenceServices that serve or want this version.'),
+});
+export type ModelVersionStatus = z.infer<typeof ModelVersionStatus>;
+
+/** Summary: the digests hold and the serving image answers with it. */
+export const READY = 'Ready';
+export const ARTIFACT_VERIFIED = 'ArtifactVerified';
+export const SERVABLE = 'Servable';
+/** True while a deletion waits for a service to let go. */
+export const DELETION_BLOCKED = 'DeletionBlocked';
+
+/** Reasons of the conditions; a failed `verify`'s own FailureReason (contract) appears as reason too. */
+export const Reason = {
+  Pending: 'Pending',
+  Verifying: 'Verifying',
+  Verified: 'Verified',
+  SourceNotAllowed: 'SourceNotAllowed',
+  VersionUnknown: 'VersionUnknown',
+  OutOfMemory: 'OutOfMemory',
+  ImagePull: 'ImagePull',
+  Unschedulable: 'Unschedulable',
+  ConfigurationError: 'ConfigurationError',
+  VerifierFailed: 'VerifierFailed',
+  InUse: 'InUse',
+  PostgresUnavailable: 'PostgresUnavailable',
+  ObjectStorageUnavailable: 'ObjectStorageUnavailable',
+} as const;
+
+/** Labels by which versions are found: the model (mangled when it is no label value) and its number. */
+export const MODEL_LABEL = 'slipway.dev/model';
+export const VERSION_LABEL = 'slipway.dev/version';
+
+export const ModelVersion = customResource({
+  kind: 'ModelVersion',
+  plural: 'modelversions',
+  singular: 'modelversion',
+  shortNames: ['mv'],
+  description:
+    'ModelVersion is one immutable model artifact: its files by digest, where it comes from, and the proof that it can be served.',
+  spec: ModelVersionSpec,
+  status: ModelVersionStatus,
+  selectableFields: ['.spec.model'],
+  rules: [
+    {
+      rule: 'self.metadata.name.size() <= 52',
+      message: 'metadata.name must be at most 52 characters: Jobs and Pods are named after it',
+    },
+  ],
+  columns: [
+    { name: 'Model', type: 'string', jsonPath: '.spec.model', description: 'Registered model' },
+    { name: 'Version', type: 'integer', jsonPath: '.status.version', description: 'Number of the version' },
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+      description: 'Proven and servable',
+    },
+    { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', description: 'Why' },
+    { name: 'Size', type: 'string', jsonPath: '.status.size', description: 'Size of all files' },
+    { name: 'Serving', type: 'string', jsonPath: '.status.servedBy', description: 'InferenceServices that use it' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since creation' },
+    {
+      name: 'Message',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      description: 'In words',
+      priority: 1,
+    },
+  ],
+});
+export type ModelVersion = ReturnType<typeof ModelVersion.parse>;
