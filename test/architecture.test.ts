@@ -1,0 +1,139 @@
+/** ARCHITECTURE.md's layers, checked: who may import whom, and where only pure code may live. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { test } from 'node:test';
+
+const sources = (folder: string) =>
+  globSync(`${folder}/src/**/*.ts`).filter((file) => !file.endsWith('.test.ts') && !file.endsWith('.generated.ts'));
+
+/** Every module a file imports: relative ones resolved to a path, packages as they are named. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8');
+  const found = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
+  return found.map((target) => (target.startsWith('.') ? join(dirname(file), target) : target));
+}
+
+const packageOf = (target: string) =>
+  target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/');
+
+/** What each workspace may use beside Node itself. A package that is missing here is refused on purpose. */
+const workspaces: Record<string, readonly string[]> = {
+  contract: ['zod'],
+  'object-store': ['@slipway/contract', 'minio'],
+  database: ['@slipway/contract', 'pg', 'zod'],
+  operator: [
+    ...['@slipway/contract', '@slipway/database', '@slipway/object-store'],
+    ...['@kubernetes/client-node', 'express', 'pino', 'prom-client', 'yaml', 'zod'],
+  ],
+  registry: [
+    '@slipway/contract',
+    '@slipway/database',
+    '@kubernetes/client-node',
+    'express',
+    'pino',
+    'prom-client',
+    'zod',
+  ],
+  'serving-image': [
+    '@slipway/contract',
+    '@slipway/object-store',
+    'express',
+    'onnxruntime-node',
+    'pino',
+    'prom-client',
+    'zod',
+  ],
+  'trainer-image': ['@slipway/contract', '@slipway/database', '@slipway/object-store', 'csv-parse', 'yaml', 'zod'],
+};
+
+test('a workspace uses only the packages it is allowed: no Kubernetes client in the model server, no model runtime in the operator', () => {
+  const broken: string[] = [];
+  for (const [workspace, allowed] of Object.entries(workspaces)) {
+    for (const file of sources(workspace)) {
+      for (const target of importsOf(file)) {
+        const inside = target.startsWith(`${workspace}${sep}`) || target.startsWith('node:');
+        if (!inside && !allowed.includes(packageOf(target))) broken.push(`${file} -> ${target}`);
+      }
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+test('the contract computes and nothing else: of Node it uses hashing only', () => {
+  const impure = sources('contract').filter((file) =>
+    importsOf(file).some((target) => target.startsWith('node:') && target !== 'node:crypto'),
+  );
+  assert.deepEqual(impure, []);
+});
+
+/** Who may import whom below operator/src; a layer may always import itself. main.ts may import everything. */
+const layers: Record<string, readonly string[]> = {
+  api: [],
+  kube: ['api', 'runtime'],
+  runtime: ['api', 'kube'],
+  http: ['runtime'],
+  dependencies: [],
+  tenancy: ['api', 'runtime'],
+  controllers: ['api', 'kube', 'runtime'],
+  crd: ['api', 'controllers'],
+};
+const root = 'operator/src';
+const layerOf = (path: string) => relative(root, path).split(sep)[0] as string;
+
+test('inside the operator imports follow the layers', () => {
+  const broken: string[] = [];
+  for (const file of sources('operator')) {
+    const from = layerOf(file);
+    const allowed = layers[from];
+    if (!allowed) continue;
+    for (const target of importsOf(file).filter((path) => path.startsWith(root))) {
+      const to = layerOf(target);
+      if (to !== from && !allowed.includes(to)) broken.push(`${file} -> ${target}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+test('of a sibling controller only its api.ts and names.ts may be imported', () => {
+  const folder = (path: string) => relative(`${root}/controllers`, path).split(sep)[0] as string;
+  const broken: string[] = [];
+  for (const file of sources('operator').filter((path) => /controllers\/[^/]+\//.test(path))) {
+    for (const target of importsOf(file).filter((path) => /^operator\/src\/controllers\/[^/]+\//.test(path))) {
+      if (folder(target) !== folder(file) && !/\/(api|names)\.ts$/.test(target)) broken.push(`${file} -> ${target}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
+
+test('in a controller folder only reconcile.ts, finalize.ts and index.ts may do anything but compute', () => {
+  const pure = sources('operator').filter(
+    (file) => /controllers\/[^/]+\//.test(file) && !/\/(reconcile|finalize|index)\.ts$/.test(file),
+  );
+  const impure = pure.filter((file) => {
+    const code = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
+    return /from 'node:|new Date\(\)|Date\.now|Math\.random|\basync\b|\bawait\b/.test(code);
+  });
+  assert.deepEqual(impure, []);
+});
+
+test('only kube/ talks to the API server', () => {
+  const users = sources('operator').filter((file) => importsOf(file).some((t) => t === '@kubernetes/client-node'));
+  assert.deepEqual(
+    users.filter((file) => layerOf(file) !== 'kube'),
+    [],
+  );
+});
+
+test('only main.ts and standalone commands end the process', () => {
+  const allowed = new Set(['operator/src/main.ts', 'operator/src/crd/generate.ts']);
+  const exiting = ['operator', 'registry', 'database', 'object-store', 'contract']
+    .flatMap(sources)
+    .filter(
+      (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')) && !file.endsWith('main.ts') && !allowed.has(file),
+    );
+  assert.deepEqual(exiting, []);
+});
