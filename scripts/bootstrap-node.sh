@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the bin directory of a Node that runs TypeScript natively (24 or newer), for `export PATH := $(shell …):$(PATH)`.
 # The machine's own Node is used when it is new enough; else the Node binary that npm publishes as a package is unpacked
-# into the cache once. Nothing but the directory goes to stdout.
+# into the cache once. Nothing but the directory goes to stdout. With --packaged it is always npm's, for images.
 set -euo pipefail
 
 wanted_major=24
@@ -10,7 +10,7 @@ version=24.21.0
 major_of() { "$1" -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
 own=$(command -v node || true)
-if [ -n "$own" ] && [ "$(major_of "$own")" -ge "$wanted_major" ]; then
+if [ "${1:-}" != --packaged ] && [ -n "$own" ] && [ "$(major_of "$own")" -ge "$wanted_major" ]; then
   dirname "$own"
   exit 0
 fi

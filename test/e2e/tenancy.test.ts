@@ -1,0 +1,98 @@
+/** The credentials in a namespace reach that namespace's objects and rows, and nobody else's. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { OBJECT_STORAGE_KEY, ObjectStorageAccess, POSTGRES_KEY, PostgresAccess } from '@slipway/contract';
+import { connect } from '@slipway/database';
+import { openObjectStore } from '@slipway/object-store';
+import { get, waitForTrainedVersion } from '../support/conditions.ts';
+import { RELEASE_NAMESPACE } from '../support/install.ts';
+import { apply, dropNamespace, freshNamespace, kubectl } from '../support/kubectl.ts';
+import { irisTraining } from '../support/manifests.ts';
+import { withPortForward } from '../support/port-forward.ts';
+import { registryGet } from '../support/registry.ts';
+import { secret } from '../support/secret.ts';
+
+const [mine, theirs] = ['e2e-tenant-a', 'e2e-tenant-b'] as const;
+before(async () => {
+  for (const namespace of [mine, theirs]) {
+    freshNamespace(namespace);
+    apply(namespace, irisTraining('iris'));
+  }
+  for (const namespace of [mine, theirs]) await waitForTrainedVersion(namespace, 'iris');
+});
+after(() => {
+  dropNamespace(mine);
+  dropNamespace(theirs);
+});
+
+const keyOf = (namespace: string) => {
+  const { uri } = get(namespace, 'mv/iris-v1').spec['source'] as { uri: string };
+  return `${uri.replace(/^s3:\/\/[^/]+\//, '')}/model.onnx`;
+};
+const code = (attempt: Promise<unknown>) =>
+  attempt.then(
+    () => 'allowed',
+    (error: { reason?: string; code?: string }) => error.reason ?? error.code ?? String(error),
+  );
+
+for (const name of ['slipway-tenant-fetch', 'slipway-tenant-publish']) {
+  test(`${name}: objects of another namespace can be neither read nor written`, async () => {
+    const access = ObjectStorageAccess.parse(JSON.parse(secret(mine, name)[OBJECT_STORAGE_KEY] ?? ''));
+    await withPortForward(RELEASE_NAMESPACE, 'svc/slipway-minio', 9000, async (endpoint) => {
+      const store = openObjectStore({ ...access, endpoint });
+      const read = async (key: string) => (await store.get(key)).resume();
+      assert.equal(await code(read(keyOf(mine))), 'allowed');
+      assert.equal(await code(read(keyOf(theirs))), 'Denied');
+      assert.equal(await code(store.put(`${theirs}/intruder`, Buffer.from('x'), 1)), 'Denied');
+      const own = await code(store.put(`${mine}/own`, Buffer.from('x'), 1));
+      assert.equal(own, name === 'slipway-tenant-publish' ? 'allowed' : 'Denied');
+    });
+  });
+}
+
+test('rows of another namespace can be neither seen nor published to', async () => {
+  const access = PostgresAccess.parse(JSON.parse(secret(mine, 'slipway-tenant-publish')[POSTGRES_KEY] ?? ''));
+  await withPortForward(RELEASE_NAMESPACE, 'svc/slipway-postgres', 5432, async (url) => {
+    const pool = connect({ ...access, host: '127.0.0.1', port: Number(new URL(url).port) }, { applicationName: 'e2e' });
+    try {
+      const runKey = get(theirs, 'tj/iris').status.runs[0].runKey as string;
+      const seen = await pool.query('select count(*)::int as n from slipway.runs where namespace = $1', [theirs]).then(
+        ({ rows }) => rows[0].n as number,
+        () => 0,
+      );
+      assert.equal(seen, 0);
+      const request = { runKey, endTime: 0, metrics: [], params: {} };
+      await assert.rejects(pool.query('select slipway.publish_run($1::jsonb)', [JSON.stringify(request)]));
+      await assert.rejects(pool.query(`update slipway.runs set status = 'FAILED'`));
+      await assert.rejects(pool.query('create table slipway.mine (x int)'));
+    } finally {
+      await pool.end();
+    }
+  });
+});
+
+test('the registry answers nobody without a token, and shows a namespace only to who may see it', async () => {
+  const path = `/api/v1/namespaces/${mine}/models`;
+  assert.equal((await registryGet(path, '')).status, 401);
+  kubectl(['create', 'serviceaccount', 'stranger', '-n', theirs]);
+  const stranger = kubectl(['create', 'token', 'stranger', '-n', theirs]).trim();
+  assert.equal((await registryGet(path, stranger)).status, 403);
+  assert.equal((await registryGet(path)).status, 200);
+});
+
+/** `kubectl auth can-i` exits with 1 for a "no"; the answer is what is asked for. */
+const mayOperator = (verb: string, resource: string) => {
+  const operator = `system:serviceaccount:${RELEASE_NAMESPACE}:slipway-operator`;
+  try {
+    return kubectl(['auth', 'can-i', verb, resource, '-n', mine, `--as=${operator}`]).trim();
+  } catch {
+    return 'no';
+  }
+};
+
+test('the operator can write the two Secrets and read none, and cannot enter a pod', () => {
+  assert.equal(mayOperator('create', 'secrets'), 'yes');
+  for (const verb of ['get', 'list', 'watch']) assert.equal(mayOperator(verb, 'secrets'), 'no', verb);
+  assert.equal(mayOperator('create', 'pods/exec'), 'no');
+  assert.equal(mayOperator('create', 'pods'), 'no');
+});
