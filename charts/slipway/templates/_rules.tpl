@@ -1,0 +1,99 @@
+{{/* What the operator may do where it works: one list for its ClusterRole or for its Roles. */}}
+{{- define "slipway.operatorRules" -}}
+# What people write. The operator marks objects (finalizers) and reports (status); it never rewrites a spec.
+- apiGroups: [slipway.dev]
+  resources: [trainingjobs, modelversions, inferenceservices]
+  verbs: [get, list, watch, patch]
+- apiGroups: [slipway.dev]
+  resources: [trainingjobs/status, modelversions/status, inferenceservices/status]
+  verbs: [get, patch, update]
+# Asked for by the admission plugin OwnerReferencesPermissionEnforcement, for blockOwnerDeletion on children.
+- apiGroups: [slipway.dev]
+  resources: [trainingjobs/finalizers, modelversions/finalizers, inferenceservices/finalizers]
+  verbs: [update]
+# Versions a run published become objects.
+- apiGroups: [slipway.dev]
+  resources: [modelversions]
+  verbs: [create, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+# Why a pod does not run is read off its status; logs and exec are not needed.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+# Exactly the two Secrets of a tenant, and these cannot be read back. They are made by server-side apply, which names
+# what it creates; a plain create of a Secret is refused.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [slipway-tenant-fetch, slipway-tenant-publish]
+  verbs: [create, patch, delete]
+# Its uid says whose data a namespace's name stands for.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end -}}
+
+{{/* What taking the finalizers off needs. */}}
+{{- define "slipway.uninstallRules" -}}
+- apiGroups: [slipway.dev]
+  resources: [trainingjobs, modelversions, inferenceservices]
+  verbs: [list, patch]
+{{- end -}}
+
+{{/*
+Rules granted to a ServiceAccount of the release: cluster-wide, or in each watched namespace.
+Call with (dict "root" $ "name" … "component" … "account" … "rules" … "annotations" …).
+*/}}
+{{- define "slipway.grant" -}}
+{{- $root := .root -}}
+{{- $grant := . -}}
+{{- $scopes := list (dict "kind" "ClusterRole") -}}
+{{- with $root.Values.operator.watchNamespaces -}}
+{{- $scopes = list -}}
+{{- range . }}{{ $scopes = append $scopes (dict "kind" "Role" "namespace" .) }}{{ end -}}
+{{- end -}}
+{{- range $scope := $scopes }}
+{{- range $part := list "" "Binding" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $scope.kind }}{{ $part }}
+metadata:
+  name: {{ $grant.name }}
+  {{- with $scope.namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "slipway.labels" (dict "root" $root "component" $grant.component) | nindent 4 }}
+  {{- with $grant.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- if $part }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $scope.kind }}
+  name: {{ $grant.name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ $grant.account }}
+    namespace: {{ $root.Release.Namespace }}
+{{- else }}
+rules:
+  {{- $grant.rules | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
