@@ -17,7 +17,8 @@ export interface KubeWriter {
   /**
    * Server-side apply with force, as the field manager `slipway-operator`; only the fields given are owned.
    * An unchanged object (same content sent before and the cached object not edited since) costs no request.
-   * Throws TerminalError `NameTaken` when an object of that name exists that `object`'s controller does not control.
+   * Throws TerminalError `NameTaken` when an object of that name exists that `object`'s controller does not control;
+   * an object that names no controller is not checked. A content the API server refuses is a TerminalError `Refused`.
    */
   apply<T extends KubeObject>(object: T): Promise<void>;
   /** Deletes this very object (uid and resourceVersion are preconditions); gone already is success. */
@@ -29,3 +30,23 @@ export interface KubeWriter {
 }
 
 export type Kube = KubeReader & KubeWriter;
+
+/** Something that happened to an object, as `kubectl describe` shows it. */
+export interface EventRecord {
+  readonly regarding: KubeObject;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly note: string;
+}
+
+/** What only the runtime does to an object; controllers never see it. */
+export interface RuntimeKube extends Kube {
+  /** The whole status of this very object, as the field manager `slipway-operator-status`. */
+  applyStatus(object: KubeObject, status: object): Promise<void>;
+  /** Throws a conflict when the object changed since it was read. */
+  addFinalizer(object: KubeObject, finalizer: string): Promise<void>;
+  /** As addFinalizer; an object that is gone is success. */
+  removeFinalizer(object: KubeObject, finalizer: string): Promise<void>;
+  /** Equal events shortly after each other are told once. */
+  recordEvent(event: EventRecord): Promise<void>;
+}

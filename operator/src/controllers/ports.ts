@@ -1,0 +1,31 @@
+/** What controllers need beside the cluster. main.ts builds it once and hands it to every factory. */
+import type { RunStore, VersionStore } from '@slipway/database';
+
+/** Whether a store answers, and since when it does not. */
+export type Health =
+  | { readonly up: true }
+  | { readonly up: false; readonly since: string; readonly reason: string; readonly message: string };
+
+export interface DependencyHealth {
+  readonly postgres: Health;
+  readonly objectStorage: Health;
+}
+
+/** What the administrator chose for the pods the operator makes. */
+export interface Settings {
+  readonly trainerImage: string;
+  readonly servingImage: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  readonly imagePullSecrets: readonly string[];
+  readonly bucket: string;
+}
+
+export interface ControllerDeps {
+  readonly runs: RunStore;
+  readonly versions: VersionStore;
+  /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
+  readonly tenants: { ensure(namespace: string): Promise<void> };
+  /** The monitor's last word; never does IO. */
+  readonly health: () => DependencyHealth;
+  readonly settings: Settings;
+}
