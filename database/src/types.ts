@@ -121,3 +121,23 @@ export class TenantConflictError extends Error {
 export class DatabaseUnavailableError extends Error {
   override readonly name = 'DatabaseUnavailableError';
 }
+
+/** This process is no longer the leader: a newer one has written since. Nothing was written. The process should exit. */
+export class StaleLeaderError extends Error {
+  override readonly name = 'StaleLeaderError';
+}
+
+/** The publication is wrong (not this tenant's run, bytes elsewhere, too large): repeating it cannot help. */
+export class PublishRefusedError extends Error {
+  override readonly name = 'PublishRefusedError';
+}
+
+/** A namespace must be claimed (TenantStore.claim) before anything is stored for it. */
+export class UnclaimedNamespaceError extends Error {
+  override readonly name = 'UnclaimedNamespaceError';
+}
+
+/** The main user may not create roles: it lacks CREATEROLE. */
+export class RoleDeniedError extends Error {
+  override readonly name = 'RoleDeniedError';
+}

@@ -1,0 +1,89 @@
+/** From rows to the types of types.ts. What a tenant's pod wrote is parsed, not trusted. */
+import { Artifact, Lineage, ModelSignature } from '@slipway/contract';
+import type { ModelVersionRow, Run, RunStatus, VersionStatus } from './types.ts';
+
+/** A metric value from jsonb, where NaN and the infinities are strings. */
+const numbers = (values: Record<string, number | string>): Record<string, number> =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, Number(value)]));
+
+export interface RunRow {
+  namespace: string;
+  run_key: string;
+  run_id: string;
+  experiment_id: number;
+  generation: string;
+  spec_digest: string;
+  status: RunStatus;
+  start_time: Date;
+  end_time: Date | null;
+  version: number | null;
+  metrics: Record<string, number | string>;
+}
+
+/** Latest metrics of the run `r` of the surrounding statement, as one object. */
+export const metricsOfRun = `(SELECT coalesce(jsonb_object_agg(l.key, l.value), '{}') FROM slipway.latest_metrics l
+  WHERE l.namespace = r.namespace AND l.run_id = r.run_id) AS metrics`;
+
+export const runColumns = `r.namespace, r.run_key, r.run_id, r.experiment_id, r.generation, r.spec_digest, r.status,
+  r.start_time, r.end_time, r.version, ${metricsOfRun}`;
+
+/** A run that the operator started. */
+export const runFrom = (row: RunRow): Run => ({
+  namespace: row.namespace,
+  runKey: row.run_key,
+  runId: row.run_id,
+  experimentId: String(row.experiment_id),
+  generation: Number(row.generation),
+  specDigest: row.spec_digest,
+  status: row.status,
+  startTime: row.start_time.toISOString(),
+  ...(row.end_time && { endTime: row.end_time.toISOString() }),
+  ...(row.version !== null && { version: row.version }),
+  metrics: numbers(row.metrics),
+});
+
+export interface VersionRow {
+  namespace: string;
+  model: string;
+  version: number;
+  status: VersionStatus;
+  status_message: string;
+  source_uri: string;
+  format: 'onnx';
+  artifact_uri: string | null;
+  artifact_files: unknown;
+  artifact_digest: string | null;
+  signature: unknown;
+  experiment_id: number | null;
+  run_id: string | null;
+  lineage: unknown;
+  creation_time: Date;
+}
+
+export const versionColumns = `v.namespace, v.model, v.version, v.status, v.status_message, v.source_uri, v.format,
+  v.artifact_uri, v.artifact_files, v.artifact_digest, v.signature, v.experiment_id, v.run_id, v.lineage, v.creation_time`;
+
+/** An ill-formed signature or lineage counts as none: `verify` judges the bytes, not what was said about them. */
+export function versionFrom(row: VersionRow): ModelVersionRow {
+  const artifact = Artifact.safeParse({
+    uri: row.artifact_uri,
+    files: row.artifact_files,
+    digest: row.artifact_digest,
+  }).data;
+  const signature = ModelSignature.safeParse(row.signature).data;
+  return {
+    namespace: row.namespace,
+    model: row.model,
+    version: row.version,
+    status: row.status,
+    statusMessage: row.status_message,
+    sourceUri: row.source_uri,
+    format: row.format,
+    ...(artifact && { artifact }),
+    ...(signature && { signature }),
+    ...(row.experiment_id !== null && { experimentId: String(row.experiment_id) }),
+    ...(row.run_id !== null && { runId: row.run_id }),
+    lineage: Lineage.safeParse(row.lineage).data ?? {},
+    creationTime: row.creation_time.toISOString(),
+  };
+}

@@ -1,0 +1,34 @@
+import type pg from 'pg';
+import { query, transaction } from './pool.ts';
+import { runStore } from './run-store.ts';
+import { tenantStore } from './tenant-store.ts';
+import type { RunStore, TenantStore, VersionStore } from './types.ts';
+import { versionStore } from './version-store.ts';
+
+export interface Stores {
+  readonly runs: RunStore;
+  readonly versions: VersionStore;
+  readonly tenants: TenantStore;
+}
+
+export interface StoreOptions {
+  /**
+   * The leader epoch of this process, asked at every write: a write of an epoch lower than the highest seen throws
+   * StaleLeaderError and changes nothing. Undefined: this process takes no part in the election, nothing is compared.
+   */
+  readonly epoch: () => number | undefined;
+}
+
+/** Runs `work` in one transaction that the leader epoch guards. */
+export type Write = <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T>;
+
+/** The stores over one pool. They keep no state of their own. */
+export function openStores(pool: pg.Pool, options: StoreOptions): Stores {
+  const write: Write = (work) =>
+    transaction(pool, async (client) => {
+      const epoch = options.epoch();
+      if (epoch !== undefined) await query(client, 'SELECT slipway.fence($1)', [epoch]);
+      return work(client);
+    });
+  return { runs: runStore(pool, write), versions: versionStore(pool, write), tenants: tenantStore(pool, write) };
+}

@@ -1,0 +1,142 @@
+import { type Queryable, query } from './pool.ts';
+import { type VersionRow, versionColumns, versionFrom } from './rows.ts';
+import type { Write } from './stores.ts';
+import type { ModelVersionRow, VersionStore } from './types.ts';
+
+type Brought = Parameters<VersionStore['registerBrought']>[0];
+type Verification = Parameters<VersionStore['recordVerification']>[3];
+type VersionKey = readonly [namespace: string, model: string, version: number];
+
+const select = `SELECT ${versionColumns} FROM slipway.model_versions v`;
+const byKey = 'namespace = $1 AND model = $2 AND version = $3';
+
+async function findBrought(on: Queryable, brought: Brought): Promise<ModelVersionRow | undefined> {
+  const [row] = await query<VersionRow>(on, `${select} WHERE namespace = $1 AND object_uid = $2`, [
+    brought.namespace,
+    brought.objectUid,
+  ]);
+  return row && versionFrom(row);
+}
+
+const appendEvent = (
+  on: Queryable,
+  [namespace, model, version]: VersionKey,
+  event: { event: string; from: string | null; to: string; actor: string },
+) =>
+  query(on, 'SELECT slipway.append_event($1, $2, $3, $4, $5, $6, $7)', [
+    namespace,
+    model,
+    version,
+    event.event,
+    event.from,
+    event.to,
+    event.actor,
+  ]);
+
+async function insertBrought(on: Queryable, brought: Brought): Promise<void> {
+  const { namespace, model } = brought;
+  const [allocated] = await query<{ version: number }>(on, 'SELECT slipway.allocate_version($1, $2) AS version', [
+    namespace,
+    model,
+  ]);
+  const version = allocated?.version as number;
+  await query(
+    on,
+    `INSERT INTO slipway.model_versions (namespace, model, version, status, source_uri, format, object_uid, creation_time)
+       VALUES ($1, $2, $3, 'PENDING_REGISTRATION', $4, 'onnx', $5, $6)`,
+    [namespace, model, version, brought.sourceUri, brought.objectUid, brought.creationTime],
+  );
+  await appendEvent(on, [namespace, model, version], {
+    event: 'Registered',
+    from: null,
+    to: 'PENDING_REGISTRATION',
+    actor: 'modelversion',
+  });
+}
+
+/** The status before, with the row locked until the transaction ends; undefined when there is no such version. */
+async function lockedStatus(on: Queryable, key: VersionKey): Promise<string | undefined> {
+  const [row] = await query<{ status: string }>(
+    on,
+    `SELECT status FROM slipway.model_versions WHERE ${byKey} FOR UPDATE`,
+    key,
+  );
+  return row?.status;
+}
+
+async function verify(on: Queryable, key: VersionKey, result: Verification): Promise<void> {
+  const before = await lockedStatus(on, key);
+  if (before === undefined || before === 'DELETED') return;
+  const { artifact, signature } = result;
+  // What a version was published with stays: verification may only fill in what a brought version lacked.
+  await query(
+    on,
+    `UPDATE slipway.model_versions SET status = $4, status_message = $5,
+         artifact_files = CASE WHEN artifact_uri IS NULL THEN $7 ELSE artifact_files END,
+         artifact_digest = CASE WHEN artifact_uri IS NULL THEN $8 ELSE artifact_digest END,
+         artifact_uri = coalesce(artifact_uri, $6), signature = coalesce(signature, $9), last_updated_time = now()
+       WHERE ${byKey}`,
+    [
+      ...key,
+      result.status,
+      result.message,
+      artifact?.uri,
+      artifact && JSON.stringify(artifact.files),
+      artifact?.digest,
+      signature && JSON.stringify(signature),
+    ],
+  );
+  if (before === result.status) return;
+  await appendEvent(on, key, { event: 'StatusChanged', from: before, to: result.status, actor: 'verify' });
+}
+
+async function remove(on: Queryable, key: VersionKey, actor: string): Promise<void> {
+  const before = await lockedStatus(on, key);
+  if (before === undefined || before === 'DELETED') return;
+  await query(
+    on,
+    `UPDATE slipway.model_versions SET status = 'DELETED', last_updated_time = now() WHERE ${byKey}`,
+    key,
+  );
+  await appendEvent(on, key, { event: 'Deleted', from: before, to: 'DELETED', actor });
+}
+
+/** Model versions in Postgres; every change appends its event in the same transaction. */
+export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
+  async find(namespace, model, version) {
+    const [row] = await query<VersionRow>(pool, `${select} WHERE ${byKey}`, [namespace, model, version]);
+    return row && versionFrom(row);
+  },
+
+  async list(namespace) {
+    const rows = await query<VersionRow>(
+      pool,
+      `${select} WHERE namespace = $1 AND status <> 'DELETED' ORDER BY creation_time DESC, model, version DESC`,
+      [namespace],
+    );
+    return rows.map(versionFrom);
+  },
+
+  async registerBrought(brought) {
+    const known = await findBrought(pool, brought);
+    if (known) return known;
+    return write(async (client) => {
+      // Two callers for one object: the second finds the number the first got.
+      await query(client, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        `slipway/brought/${brought.objectUid}`,
+      ]);
+      const before = await findBrought(client, brought);
+      if (before) return before;
+      await insertBrought(client, brought);
+      return (await findBrought(client, brought)) as ModelVersionRow;
+    });
+  },
+
+  async recordVerification(namespace, model, version, result) {
+    await write((client) => verify(client, [namespace, model, version], result));
+  },
+
+  async delete(namespace, model, version, actor) {
+    await write((client) => remove(client, [namespace, model, version], actor));
+  },
+});
