@@ -70,11 +70,21 @@ export function parseTerminationMessage(text: string | undefined): TerminationMe
   }
 }
 
-/** Renders a message that fits the kubelet's limit: `message` is cut in the middle of nowhere rather than lost. */
+/** Renders a message that fits the kubelet's limit: the longest beginning of `message` that does is kept. */
 export function renderTerminationMessage<T extends TerminationMessage>(message: T): string {
-  const whole = JSON.stringify(message);
-  const excess = Buffer.byteLength(whole) - MAX_TERMINATION_BYTES;
-  if (excess <= 0) return whole;
-  const kept = Buffer.from(message.message).subarray(0, Math.max(0, Buffer.byteLength(message.message) - excess - 8));
-  return JSON.stringify({ ...message, message: `${kept.toString('utf8').replace(/\uFFFD$/, '')}…` });
+  const characters = [...message.message];
+  const render = (kept: number) =>
+    JSON.stringify(
+      kept === characters.length ? message : { ...message, message: `${characters.slice(0, kept).join('')}…` },
+    );
+  const fits = (kept: number) => Buffer.byteLength(render(kept)) <= MAX_TERMINATION_BYTES;
+  if (fits(characters.length)) return render(characters.length);
+  // JSON escapes make bytes per character uneven, so the cut is searched for.
+  let [low, high] = [0, characters.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return render(low);
 }
