@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { databaseError } from './errors.ts';
+import { databaseError, isUniqueViolation } from './errors.ts';
 import { migrations as ownMigrations } from './migrations.generated.ts';
 import { query } from './pool.ts';
 
@@ -21,12 +21,11 @@ export class MigrationChangedError extends Error {
   }
 }
 
-const lockKey = 'slipway/migrate';
 const digest = (sql: string): string => createHash('sha256').update(sql).digest('hex');
 
 /**
- * Applies what is missing, each file in its own transaction, under a lock that lets one process migrate at a time.
- * Returns the names applied. Migrations of a newer program are left alone.
+ * Applies what is missing, each file in its own transaction; of several processes one migrates at a time. Returns the
+ * names applied by this call. Migrations of a newer program are left alone.
  */
 export async function migrate(pool: pg.Pool, migrations: readonly Migration[] = ownMigrations): Promise<string[]> {
   const client = await pool.connect().catch((error) => {
@@ -34,38 +33,52 @@ export async function migrate(pool: pg.Pool, migrations: readonly Migration[] = 
   });
   client.on('error', () => {});
   try {
-    return await migrateWith(client, migrations);
+    await run(client, 'SET statement_timeout = 0');
+    await ensureLedger(client);
+    const applied: string[] = [];
+    for (const migration of migrations) if (await applyOnce(client, migration)) applied.push(migration.name);
+    return applied;
   } catch (error) {
     throw databaseError(error);
   } finally {
-    // Closing the connection gives the lock back whatever happened, and its settings with it.
+    // Closing the connection ends whatever transaction is open, and its settings with it.
     client.release(true);
   }
 }
 
-const unlimited = 2 ** 31 - 1;
+/** One statement for as long as it takes; text without values may hold several commands. */
+const run = (client: pg.PoolClient, text: string, values?: unknown[]) =>
+  client.query({ text, values, query_timeout: 2 ** 31 - 1 } as pg.QueryConfig);
 
-async function migrateWith(client: pg.PoolClient, migrations: readonly Migration[]): Promise<string[]> {
-  const run = (text: string, values: unknown[] = []) =>
-    client.query({ text, values, query_timeout: unlimited } as pg.QueryConfig);
-  await run('SET statement_timeout = 0');
-  await run('SELECT pg_advisory_lock(hashtextextended($1, 0))', [lockKey]);
-  await run('CREATE SCHEMA IF NOT EXISTS slipway');
-  await run(
-    'CREATE TABLE IF NOT EXISTS slipway.migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
-  );
-  const done = await appliedMigrations(client);
-  const changed = migrations.find(({ name, sql }) => done.has(name) && done.get(name) !== digest(sql));
-  if (changed) throw new MigrationChangedError(changed.name);
-  const missing = migrations.filter(({ name }) => !done.has(name));
-  for (const { name, sql } of missing) {
-    await run('BEGIN');
-    // A statement without values may hold several commands.
-    await client.query({ text: sql, query_timeout: unlimited } as pg.QueryConfig);
-    await run('INSERT INTO slipway.migrations (name, sha256) VALUES ($1, $2)', [name, digest(sql)]);
-    await run('COMMIT');
+async function ensureLedger(client: pg.PoolClient): Promise<void> {
+  try {
+    await run(client, 'CREATE SCHEMA IF NOT EXISTS slipway');
+    await run(
+      client,
+      'CREATE TABLE IF NOT EXISTS slipway.migrations (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
+  } catch (error) {
+    // IF NOT EXISTS does not see what another process is creating at this moment; then it is there the next time.
+    if (!isUniqueViolation(error)) throw error;
+    await ensureLedger(client);
   }
-  return missing.map(({ name }) => name);
+}
+
+/**
+ * The lock is on the table, not an advisory one: any role that may log in can take an advisory lock, so a tenant could
+ * hold up every migration.
+ */
+async function applyOnce(client: pg.PoolClient, { name, sql }: Migration): Promise<boolean> {
+  await run(client, 'BEGIN');
+  await run(client, 'LOCK TABLE slipway.migrations IN EXCLUSIVE MODE');
+  const before = (await appliedMigrations(client)).get(name);
+  if (before !== undefined && before !== digest(sql)) throw new MigrationChangedError(name);
+  if (before === undefined) {
+    await run(client, sql);
+    await run(client, 'INSERT INTO slipway.migrations (name, sha256) VALUES ($1, $2)', [name, digest(sql)]);
+  }
+  await run(client, 'COMMIT');
+  return before === undefined;
 }
 
 async function appliedMigrations(on: pg.Pool | pg.PoolClient): Promise<Map<string, string>> {

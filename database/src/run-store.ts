@@ -2,6 +2,7 @@ import { runIdFor, runKeyFor } from '@slipway/contract';
 import { type Queryable, query } from './pool.ts';
 import { type RunRow, runColumns, runFrom } from './rows.ts';
 import type { Write } from './stores.ts';
+import { lockTenant } from './tenant-store.ts';
 import type { Run, RunStore, StartRun } from './types.ts';
 
 async function findRun(on: Queryable, namespace: string, runKey: string): Promise<Run | undefined> {
@@ -60,8 +61,8 @@ export const runStore = (pool: Queryable, write: Write): RunStore => ({
     const started = await findStarted(pool, run);
     if (started) return started;
     return write(async (client) => {
-      // Two callers for one owner: the second finds what the first made.
-      await query(client, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`slipway/run/${run.ownerUid}`]);
+      // Of two callers for one owner the second finds what the first made.
+      await lockTenant(client, run.namespace);
       const before = await findStarted(client, run);
       if (before) return before;
       await insertRun(client, run);

@@ -39,11 +39,14 @@ async function claim(on: Queryable, namespace: string, uid: string, adoptUid: st
   );
 }
 
-/** The database's name, with the tenant's row locked, so that one caller at a time makes its role. */
-async function lockTenant(on: Queryable, namespace: string): Promise<string> {
+/**
+ * Locks the tenant's row until the transaction ends and returns the database's name. Row locks, not advisory ones: those
+ * any role could take. Publishing is not held up. Throws UnclaimedNamespaceError when there is no such tenant.
+ */
+export async function lockTenant(on: Queryable, namespace: string): Promise<string> {
   const [tenant] = await query<{ database: string }>(
     on,
-    'SELECT current_database() AS database FROM slipway.tenants WHERE namespace = $1 FOR UPDATE',
+    'SELECT current_database() AS database FROM slipway.tenants WHERE namespace = $1 FOR NO KEY UPDATE',
     [namespace],
   );
   if (tenant) return tenant.database;

@@ -1,6 +1,7 @@
 import { type Queryable, query } from './pool.ts';
 import { type VersionRow, versionColumns, versionFrom } from './rows.ts';
 import type { Write } from './stores.ts';
+import { lockTenant } from './tenant-store.ts';
 import type { ModelVersionRow, VersionStore } from './types.ts';
 
 type Brought = Parameters<VersionStore['registerBrought']>[0];
@@ -121,10 +122,8 @@ export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
     const known = await findBrought(pool, brought);
     if (known) return known;
     return write(async (client) => {
-      // Two callers for one object: the second finds the number the first got.
-      await query(client, 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-        `slipway/brought/${brought.objectUid}`,
-      ]);
+      // Of two callers for one object the second finds the number the first got.
+      await lockTenant(client, brought.namespace);
       const before = await findBrought(client, brought);
       if (before) return before;
       await insertBrought(client, brought);
