@@ -1,0 +1,59 @@
+/** The environment of each subcommand, parsed once. */
+import { resolve } from 'node:path';
+import { CREDENTIALS_DIR, MODEL_DIR, ModelArtifact, ServerIdentity } from '@slipway/contract';
+import { z } from 'zod';
+import { FailureError } from './failure.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const Json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected JSON' });
+    return z.NEVER;
+  }
+});
+/** Absolute, because the server changes its working directory. */
+const Folder = z
+  .string()
+  .min(1)
+  .transform((path) => resolve(path));
+const Count = (fallback: number, most: number) => z.coerce.number().int().min(1).max(most).default(fallback);
+
+const ModelEnv = z.object({
+  MODEL_ARTIFACT: Json.pipe(ModelArtifact),
+  MODEL_DIR: Folder.default(MODEL_DIR),
+});
+const FetchEnv = ModelEnv.extend({ CREDENTIALS_DIR: Folder.default(CREDENTIALS_DIR) });
+const VerifyEnv = ModelEnv.extend({ VERIFY_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(10) });
+const ServeEnv = ModelEnv.extend({
+  MODEL_ARTIFACT: Json.pipe(ModelArtifact.required()),
+  ...ServerIdentity.shape,
+  HOST: z.string().optional(),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  /** Larger bodies are refused with 413. */
+  MAX_BODY_BYTES: Count(8 * 1024 * 1024, 1024 ** 3),
+  /** Requests with more rows are refused: one run of the model stops everything else for as long as it takes. */
+  MAX_ROWS: Count(4096, 1_000_000),
+  /** Requests waiting for the model beyond this are refused with 429. */
+  MAX_QUEUED_REQUESTS: Count(1024, 1_000_000),
+  /** How long requests are still taken after SIGTERM, until every proxy knows that this pod is leaving. */
+  DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(5000),
+});
+
+export type FetchConfig = z.infer<typeof FetchEnv>;
+export type VerifyConfig = z.infer<typeof VerifyEnv>;
+export type ServeConfig = z.infer<typeof ServeEnv>;
+
+function parse<T>(schema: z.ZodType<T>, env: Env): T {
+  const parsed = schema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new FailureError('InvalidConfiguration', `environment variable ${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+/** Each throws FailureError(InvalidConfiguration) naming the variable that is wrong. */
+export const fetchConfig = (env: Env): FetchConfig => parse(FetchEnv, env);
+export const verifyConfig = (env: Env): VerifyConfig => parse(VerifyEnv, env);
+export const serveConfig = (env: Env): ServeConfig => parse(ServeEnv, env);

@@ -1,0 +1,66 @@
+/** What is asked seldom: health, metadata, metrics. Predictions never come through here. */
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import type { Logger } from '../log.ts';
+import { openInferenceRoutes } from '../protocols/open-inference-metadata.ts';
+import type { Metrics } from './metrics.ts';
+import { asRefusal, methodNotAllowed, Refusal } from './refusal.ts';
+import { isReady, type ServerState } from './state.ts';
+
+/** The version of the server itself, as `GET /v2` names it. */
+const SERVER_VERSION = '0.1.0';
+
+export function createApp(state: ServerState, metrics: Metrics, log: Logger): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  const get = (path: string, handler: RequestHandler): void => {
+    app.get(path, handler);
+    app.all(path, () => {
+      throw methodNotAllowed('GET');
+    });
+  };
+  get('/livez', (_, response) => void response.json({ status: 'ok' }));
+  get('/readyz', (_, response) => void response.status(isReady(state) ? 200 : 503).json({ status: phase(state) }));
+  get('/health', (_, response) => void response.status(state.model ? 200 : 503).json(healthOf(state)));
+  get('/metrics', async (_, response) => {
+    const text = await metrics.registry.metrics();
+    response.set('content-type', metrics.registry.contentType).send(text);
+  });
+  app.use('/v2', openInferenceRoutes(state, SERVER_VERSION), errorsAs('error', log));
+  app.use(() => {
+    throw new Refusal(404, 'Not found');
+  });
+  app.use(errorsAs('detail', log));
+  return app;
+}
+
+const phase = (state: ServerState): string => (state.isDraining ? 'draining' : state.model ? 'ok' : 'loading');
+
+function healthOf(state: ServerState): object {
+  const { name, version, digest } = state.identity;
+  return {
+    status: phase(state),
+    model_name: name,
+    model_version: version,
+    version,
+    model_uri: `models:/${name}/${version}`,
+    model_loaded: state.model !== undefined,
+    sha256: digest,
+    uptime_seconds: Math.round(state.uptime()),
+  };
+}
+
+/** Answers anything thrown as `{"<key>": message}`; what is not the client's fault is logged with the request id. */
+function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
+  return (error, request, response, _next) => {
+    const requestId = String(response.getHeader('x-request-id'));
+    const isBadPath = error instanceof URIError;
+    const refusal = isBadPath ? new Refusal(404, 'Not found') : asRefusal(error, requestId);
+    if (refusal.status >= 500 && !(error instanceof Refusal))
+      log.error({ requestId, err: error, path: request.path }, 'request failed');
+    response
+      .status(refusal.status)
+      .set(refusal.headers)
+      .json({ [key]: refusal.message });
+  };
+}

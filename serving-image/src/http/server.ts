@@ -1,0 +1,150 @@
+/**
+ * The HTTP server. A prediction goes: headers → protocol → method, media type → body within limits → model → reply;
+ * each step may refuse, and the protocol words the refusal. Everything else is handed to express.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Logger } from '../log.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+import { AbortedError, createBodyReader } from './body.ts';
+import type { Metrics } from './metrics.ts';
+import {
+  asRefusal,
+  methodNotAllowed,
+  notReady,
+  Refusal,
+  unsupportedEncoding,
+  unsupportedMediaType,
+} from './refusal.ts';
+import type { ServerState } from './state.ts';
+
+export interface ServerOptions {
+  readonly state: ServerState;
+  readonly protocols: readonly Protocol[];
+  /** Answers what no protocol matches. */
+  readonly app: RequestListener;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly maxBodyBytes: number;
+}
+
+/** All bodies held at once, in times the largest single one. */
+const HELD_BODIES = 8;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
+const KEEP_ALIVE_MS = 75_000;
+const MAX_CONNECTIONS = 8192;
+
+export function createModelServer(options: ServerOptions): Server {
+  const { state, protocols, app, metrics } = options;
+  const answer = createAnswer(options);
+  const server = createServer(
+    {
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 1000,
+    },
+    (request, response) => {
+      const path = pathOf(request.url ?? '/');
+      const protocol = protocols.find(({ matches }) => matches(path));
+      const requestId = begin(request, response, state);
+      measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
+      if (protocol) void answer(protocol, path, request, response, requestId);
+      else app(request, response);
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+const pathOf = (url: string): string => {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+};
+
+const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics']);
+/** A label from a fixed set, whatever the client asks for. */
+const endpointOf = (path: string): string =>
+  PLAIN_ENDPOINTS.has(path) ? path.slice(1) : path === '/v2' || path.startsWith('/v2/') ? 'v2' : 'other';
+
+const SANE_ID = /^[\w.:=+/-]{1,128}$/;
+
+function begin(request: IncomingMessage, response: ServerResponse, state: ServerState): string {
+  const given = request.headers['x-request-id'];
+  const requestId = typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
+  response.setHeader('x-model-version', state.identity.version);
+  response.setHeader('x-artifact-sha256', state.identity.digest);
+  response.setHeader('x-request-id', requestId);
+  if (state.isDraining) response.setHeader('connection', 'close');
+  return requestId;
+}
+
+const CLIENT_CLOSED_REQUEST = 499;
+
+function measure(response: ServerResponse, endpoint: string, metrics: Metrics): void {
+  const start = performance.now();
+  metrics.requestStarted();
+  response.once('close', () => {
+    const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_REQUEST;
+    metrics.requestEnded(endpoint, status, (performance.now() - start) / 1000);
+  });
+}
+
+type Answer = (
+  protocol: Protocol,
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  requestId: string,
+) => Promise<void>;
+
+function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answer {
+  const readBody = createBodyReader(maxBodyBytes, maxBodyBytes * HELD_BODIES);
+  const reply = (response: ServerResponse, status: number, body: string): void => {
+    if (state.isDraining) response.setHeader('connection', 'close');
+    response.setHeader('content-type', 'application/json');
+    response.setHeader('content-length', Buffer.byteLength(body));
+    response.statusCode = status;
+    response.end(body);
+  };
+  return async (protocol, path, request, response, requestId) => {
+    try {
+      checkRequest(protocol, request);
+      const { model } = state;
+      if (!model) throw notReady();
+      const body = await readBody(request);
+      try {
+        reply(response, 200, await protocol.answer({ path, body: body.bytes }, model));
+      } finally {
+        body.release();
+      }
+    } catch (error) {
+      if (error instanceof AbortedError) return;
+      const refusal = asRefusal(error, requestId);
+      if (!(error instanceof Refusal) && refusal.status >= 500) {
+        log.error({ requestId, endpoint: protocol.endpoint, err: error }, 'prediction failed');
+      }
+      for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
+      // What is left of a body nobody will read must not be taken for the next request.
+      if (!request.complete) response.setHeader('connection', 'close');
+      reply(response, refusal.status, protocol.refuse(refusal));
+    }
+  };
+}
+
+/** Throws Refusal 405 or 415. A request without body and type is let through: its protocol says what is missing. */
+function checkRequest(protocol: Protocol, { method, headers }: IncomingMessage): void {
+  if (method !== 'POST') throw methodNotAllowed('POST');
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') throw unsupportedEncoding();
+  const type = headers['content-type'];
+  const isEmpty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
+  if (type === undefined && isEmpty) return;
+  const [essence = '', ...parameters] = (type ?? '').toLowerCase().split(';', 8);
+  const isUtf8 = parameters.every(
+    (parameter) => !/^\s*charset=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter),
+  );
+  if (protocol.contentTypes.includes(essence.trim()) && isUtf8) return;
+  throw unsupportedMediaType(protocol.contentTypes.join(' or '));
+}

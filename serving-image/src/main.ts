@@ -1,0 +1,65 @@
+/** The serving image's only entry: `fetch`, `verify`, `serve` (default); `probe` is a child of `verify`. */
+import type { Stage } from '@slipway/contract';
+import { fetchConfig, serveConfig, verifyConfig } from './config.ts';
+import { asFailure, exitCodeFor, FailureError } from './failure.ts';
+import { createLogger, type Logger } from './log.ts';
+import { writeTermination } from './termination.ts';
+
+// Each command imports its own part: the server neither loads nor holds the object store's client.
+const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Promise<void> }>> = {
+  fetch: {
+    stage: 'fetch',
+    run: async (log) => {
+      const { runFetch } = await import('./fetch/run-fetch.ts');
+      await runFetch(fetchConfig(process.env), log);
+    },
+  },
+  verify: {
+    stage: 'verify',
+    run: async (log) => {
+      const { verify } = await import('./verify/verify.ts');
+      const { enterEmptyDirectory } = await import('./empty-directory.ts');
+      const config = verifyConfig(process.env);
+      await enterEmptyDirectory();
+      const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir, VERIFY_TIMEOUT_SECONDS: timeoutSeconds } = config;
+      writeTermination(await verify({ artifact, dir, timeoutSeconds, log }));
+    },
+  },
+  serve: {
+    stage: 'serve',
+    run: async (log) => {
+      const config = serveConfig(process.env);
+      const { serve } = await import('./serve.ts');
+      await serve(config, log);
+    },
+  },
+};
+
+async function main(): Promise<number> {
+  const name = process.argv[2] ?? 'serve';
+  if (name === 'probe') {
+    const { probe } = await import('./verify/probe.ts');
+    await probe();
+    return 0;
+  }
+  const command = COMMANDS[name];
+  const stage = command?.stage ?? 'serve';
+  const log = createLogger(stage);
+  // As process 1 of a container this process would otherwise ignore the signal; `serve` drains instead.
+  if (name !== 'serve') process.once('SIGTERM', () => process.exit(143));
+  try {
+    if (!command) throw unknownCommand(name);
+    await command.run(log);
+    return 0;
+  } catch (error) {
+    const { reason, message } = asFailure(error);
+    log.error({ reason, ...(reason === 'InternalError' && { err: error }) }, message);
+    writeTermination({ stage, reason, message });
+    return exitCodeFor(reason);
+  }
+}
+
+const unknownCommand = (name: string): FailureError =>
+  new FailureError('InvalidConfiguration', `unknown command ${name.slice(0, 64)}; expected fetch, verify or serve`);
+
+process.exit(await main());

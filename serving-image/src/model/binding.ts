@@ -1,0 +1,180 @@
+/** From rows of named values to the model's input tensors, checked while they are filled: one pass, first error only. */
+import { type InputColumn, type ModelSignature, normalizedName } from '@slipway/contract';
+import { FailureError } from '../failure.ts';
+import { typeName, valueWriter, type WriteValue } from './column.ts';
+import { RowError } from './row-error.ts';
+import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
+
+/** Throws RowError for the first value that is missing, of the wrong type, not finite, unknown or ambiguous. */
+export type EncodeRows = (rows: readonly unknown[]) => Tensor[];
+
+interface Place {
+  readonly name: string;
+  /** Index of the tensor, and of the value within one of its rows. */
+  readonly input: number;
+  readonly offset: number;
+  readonly stride: number;
+  readonly write: WriteValue;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Throws SignatureMismatch when the columns cannot be handed to these inputs. */
+export function bindInputs(signature: ModelSignature, inputs: readonly TensorSpec[]): EncodeRows {
+  const places = placesOf(signature.inputs, inputs);
+  const keysOf = keyFinder(places.map(({ name }) => name));
+  const isPlainMatrix = inputs.length === 1 && inputs[0]?.type === 'float32' && signature.inputs.every(isFloatColumn);
+  return (rows) => {
+    const tensors = inputs.map(({ type, dims }) => {
+      const shape = [rows.length, ...dims.slice(1).map((dim) => (dim === -1 ? places.length : dim))];
+      return { type, dims: shape, data: allocate(type, elementCount(shape)) };
+    });
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i];
+      if (isPlainMatrix && fillFloats(places, row as Row, tensors[0]?.data as Float32Array, i)) continue;
+      fillRow(places, keysOf, tensors, row, i);
+    }
+    return tensors;
+  };
+}
+
+const isFloatColumn = ({ type }: InputColumn): boolean => type === 'float32' || type === 'float64';
+
+/** The common case, without a call per value: false when anything is out of the ordinary, and then nothing counts. */
+function fillFloats(places: readonly Place[], row: Row, data: Float32Array, index: number): boolean {
+  if (typeof row !== 'object' || row === null) return false;
+  const base = index * places.length;
+  for (let column = 0; column < places.length; column++) {
+    const value = row[(places[column] as Place).name];
+    if (typeof value !== 'number') return false;
+    data[base + column] = value;
+    if (!Number.isFinite(data[base + column])) return false;
+  }
+  let keys = 0;
+  for (const _ in row) keys++;
+  return keys === places.length;
+}
+
+function fillRow(
+  places: readonly Place[],
+  keysOf: (row: Row, index: number) => Keys,
+  tensors: readonly { readonly data: TensorData }[],
+  row: unknown,
+  index: number,
+): void {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) {
+    throw new RowError(index, undefined, 'dict_type', `Input should be an object of features, got ${typeName(row)}`);
+  }
+  const { keys, unknown } = keysOf(row as Row, index);
+  places.forEach((place, column) => {
+    const key = keys[column];
+    if (key === undefined) throw new RowError(index, place.name, 'missing', 'Field required');
+    const data = tensors[place.input]?.data as TensorData;
+    const problem = place.write((row as Row)[key], data, index * place.stride + place.offset);
+    if (problem) throw new RowError(index, place.name, problem.type, problem.message);
+  });
+  if (unknown !== undefined) {
+    const known = listed(places.map(({ name }) => name));
+    throw new RowError(index, unknown, 'extra_forbidden', `Extra inputs are not permitted; the model takes ${known}`);
+  }
+}
+
+interface Keys {
+  /** By column, the row's own key for it. */
+  readonly keys: readonly (string | undefined)[];
+  /** The first key that names no column. */
+  readonly unknown: string | undefined;
+}
+
+/** Longer keys cannot be a column's name and are not worth comparing. */
+const MAX_KEY = 256;
+
+/** Finds each column's key in a row: by its exact name, else by its normalised one. Throws RowError if ambiguous. */
+function keyFinder(names: readonly string[]): (row: Row, index: number) => Keys {
+  const exact = new Map(names.map((name, column) => [name, column]));
+  const loose = new Map<string, number[]>();
+  names.forEach((name, column) => {
+    const normal = normalizedName(name);
+    loose.set(normal, [...(loose.get(normal) ?? []), column]);
+  });
+  return (row, index) => {
+    const own = Object.keys(row);
+    const keys = names.map((name) => (Object.hasOwn(row, name) ? name : undefined));
+    let unknown: string | undefined;
+    for (const key of own) {
+      if (exact.has(key)) continue;
+      const columns = key.length > MAX_KEY ? [] : (loose.get(normalizedName(key)) ?? []);
+      const [column, another] = columns;
+      if (column === undefined) {
+        unknown ??= key;
+        continue;
+      }
+      const rival = keys[column];
+      if (another !== undefined || rival !== undefined) throw ambiguous(index, key, columns, names, rival);
+      keys[column] = key;
+    }
+    return { keys, unknown };
+  };
+}
+
+function ambiguous(
+  index: number,
+  key: string,
+  columns: readonly number[],
+  names: readonly string[],
+  rival: string | undefined,
+): RowError {
+  const candidates = listed(columns.map((column) => names[column] as string));
+  const why = rival === undefined ? `it could be ${candidates}` : `${candidates} is given twice`;
+  return new RowError(index, key, 'ambiguous_name', `Ambiguous feature name: ${why}; use the exact name once`);
+}
+
+/** A list for people: at most about 400 characters. */
+function listed(names: readonly string[]): string {
+  const text = names.map((name) => JSON.stringify(name)).join(', ');
+  return text.length <= 400 ? text : `${text.slice(0, 400)}…`;
+}
+
+function placesOf(columns: readonly InputColumn[], inputs: readonly TensorSpec[]): Place[] {
+  const [only, another] = inputs;
+  const isMatrix =
+    only !== undefined &&
+    another === undefined &&
+    only.dims.length === 2 &&
+    (only.dims[1] === columns.length || only.dims[1] === -1);
+  const places = isMatrix
+    ? columns.map((column, offset) => placeOf(column, only, { input: 0, offset, stride: columns.length }))
+    : columns.map((column) => namedPlace(column, inputs));
+  const free = inputs.find((_, index) => !places.some(({ input }) => input === index));
+  if (free) throw mismatch(`no column feeds the model's input ${describe(free)}`);
+  const twice = columns.find(({ name }, i) => columns.findIndex((other) => other.name === name) !== i);
+  if (twice) throw mismatch(`column ${JSON.stringify(twice.name)} is listed twice`);
+  return places;
+}
+
+function namedPlace(column: InputColumn, inputs: readonly TensorSpec[]): Place {
+  const input = inputs.findIndex(({ name }) => name === column.name);
+  const spec = inputs[input];
+  if (!spec) {
+    const have = inputs.slice(0, 8).map(describe).join(', ');
+    throw mismatch(
+      `column ${JSON.stringify(column.name)} fits no input of the model (${have}): expected one matrix with as many ` +
+        'columns as the signature, or one input per column with its name',
+    );
+  }
+  if (spec.dims.length !== 1 && !(spec.dims.length === 2 && spec.dims[1] === 1)) {
+    throw mismatch(`the model's input ${describe(spec)} takes no single column; expected shape [N] or [N,1]`);
+  }
+  return placeOf(column, spec, { input, offset: 0, stride: 1 });
+}
+
+function placeOf(column: InputColumn, spec: TensorSpec, at: Omit<Place, 'name' | 'write'>): Place {
+  const write = valueWriter(column.type, spec.type);
+  if (write) return { name: column.name, write, ...at };
+  throw mismatch(`column ${JSON.stringify(column.name)} is ${column.type}, the model's input ${describe(spec)}`);
+}
+
+const describe = ({ name, type, dims }: TensorSpec): string =>
+  `${name} (${type} [${dims.map((dim) => (dim === -1 ? 'N' : dim)).join(',')}])`;
+
+const mismatch = (message: string): FailureError => new FailureError('SignatureMismatch', message);

@@ -1,0 +1,101 @@
+/** Tensors as every part of the server sees them, whatever the runtime calls them. */
+
+export const TENSOR_TYPES = [
+  'float32',
+  'float64',
+  'int64',
+  'uint64',
+  'int32',
+  'uint32',
+  'int16',
+  'uint16',
+  'int8',
+  'uint8',
+  'bool',
+  'string',
+] as const;
+export type TensorType = (typeof TENSOR_TYPES)[number];
+
+export type NumericArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array;
+/** Booleans are bytes 0 and 1. */
+export type TensorData = NumericArray | BigInt64Array | BigUint64Array | string[];
+
+export interface Tensor {
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+  readonly data: TensorData;
+}
+
+/** An input or output of a model; -1 stands for a size the model leaves open. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly dims: readonly number[];
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+/** Room for `length` values, all zero, false or ''. */
+export const allocate = (type: TensorType, length: number): TensorData =>
+  type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[type](length);
+
+/** The number of values of a shape. */
+export const elementCount = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);
+
+/** Rows `from` to `until` along the first dimension, without copying numbers. */
+export function sliceRows(tensor: Tensor, from: number, until: number): Tensor {
+  const [, ...rest] = tensor.dims;
+  const width = elementCount(rest);
+  const data = Array.isArray(tensor.data)
+    ? tensor.data.slice(from * width, until * width)
+    : tensor.data.subarray(from * width, until * width);
+  return { type: tensor.type, dims: [until - from, ...rest], data };
+}
+
+/** One tensor from several that differ only in their first dimension. */
+export function joinRows(tensors: readonly Tensor[]): Tensor {
+  const [first] = tensors;
+  if (!first || tensors.length === 1) return first as Tensor;
+  const rows = tensors.reduce((sum, { dims }) => sum + (dims[0] ?? 0), 0);
+  const dims = [rows, ...first.dims.slice(1)];
+  const data = allocate(first.type, elementCount(dims));
+  let at = 0;
+  for (const tensor of tensors) {
+    copyInto(data, tensor.data, at);
+    at += tensor.data.length;
+  }
+  return { type: first.type, dims, data };
+}
+
+function copyInto(target: TensorData, source: TensorData, at: number): void {
+  if (Array.isArray(target)) for (let i = 0; i < source.length; i++) target[at + i] = source[i] as string;
+  else (target as Float32Array).set(source as Float32Array, at);
+}
+
+/** The position of the first value that is NaN or infinite, -1 when all are finite. Only floats can be. */
+export function firstNonFinite({ type, data }: Tensor): number {
+  if (type !== 'float32' && type !== 'float64') return -1;
+  const numbers = data as Float32Array;
+  for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i])) return i;
+  return -1;
+}

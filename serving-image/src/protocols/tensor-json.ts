@@ -1,0 +1,151 @@
+/** The Open Inference Protocol's tensors: JSON to numbers, checked against the model, and back. */
+import { Refusal } from '../http/refusal.ts';
+import { typeName } from '../model/column.ts';
+import { allocate, elementCount, type Tensor, type TensorSpec, type TensorType } from '../model/tensor.ts';
+import { isObject } from './json.ts';
+
+export const DATATYPES: Readonly<Record<TensorType, string>> = {
+  float32: 'FP32',
+  float64: 'FP64',
+  int64: 'INT64',
+  uint64: 'UINT64',
+  int32: 'INT32',
+  uint32: 'UINT32',
+  int16: 'INT16',
+  uint16: 'UINT16',
+  int8: 'INT8',
+  uint8: 'UINT8',
+  bool: 'BOOL',
+  string: 'BYTES',
+};
+
+/** An integer in the request is larger than a JavaScript number holds: parse again, exactly. */
+export class InexactIntegerError extends Error {
+  override readonly name = 'InexactIntegerError';
+}
+
+const bad = (message: string): Refusal => new Refusal(400, message);
+
+/** One input of a request as a tensor of the model. Throws Refusal(400) naming input, place and types, never values. */
+export function parseTensor(input: Record<string, unknown>, spec: TensorSpec, maxRows: number): Tensor {
+  const label = `input ${JSON.stringify(spec.name)}`;
+  const datatype = DATATYPES[spec.type];
+  if (input['datatype'] !== datatype) {
+    const got = Object.values(DATATYPES).find((known) => known === input['datatype']) ?? typeName(input['datatype']);
+    throw bad(`${label}: expected datatype ${datatype}, got ${got}`);
+  }
+  const dims = parseShape(input['shape'], spec, label);
+  if ((dims[0] ?? 1) > maxRows) throw bad(`${label}: expected at most ${maxRows} rows, got ${dims[0]}`);
+  const { data } = input;
+  if (!Array.isArray(data)) throw bad(`${label}: expected "data" as a list, got ${typeName(data)}${binaryHint(input)}`);
+  const count = elementCount(dims);
+  const target = allocate(spec.type, Math.min(count, MAX_VALUES));
+  const write = WRITERS[spec.type];
+  let at = 0;
+  const visit = (value: unknown, depth: number): void => {
+    if (Array.isArray(value)) {
+      if (depth >= dims.length) throw bad(`${label}: "data" is nested deeper than its shape`);
+      for (const item of value) visit(item, depth + 1);
+      return;
+    }
+    if (at >= count) throw bad(`${label}: "data" has more values than its shape, which asks for ${count}`);
+    const problem = write(target as never, at, value);
+    if (problem) throw bad(`${label}: value ${at} of "data": expected ${problem}, got ${describe(value)}`);
+    at++;
+  };
+  for (const item of data) visit(item, 1);
+  if (at < count) throw bad(`${label}: "data" has ${at} values, its shape asks for ${count}`);
+  return { type: spec.type, dims, data: target };
+}
+
+/** No body within limits holds more; a shape that claims more fails on its count before anything is allocated for it. */
+const MAX_VALUES = 64 * 1024 * 1024;
+
+const binaryHint = (input: Record<string, unknown>): string =>
+  isObject(input['parameters']) && 'binary_data_size' in input['parameters']
+    ? '; the binary tensor extension is not supported, send JSON'
+    : '';
+
+const describe = (value: unknown): string =>
+  typeof value === 'number' ? 'a number that does not fit' : value === undefined ? 'nothing' : typeName(value);
+
+function parseShape(shape: unknown, spec: TensorSpec, label: string): number[] {
+  const expected = `[${spec.dims.join(',')}]`;
+  const isShape = Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  if (!isShape)
+    throw bad(`${label}: expected "shape" as a list of sizes like ${expected} (-1: any), got ${typeName(shape)}`);
+  const dims = shape as number[];
+  const fits = dims.length === spec.dims.length && spec.dims.every((size, i) => size === -1 || size === dims[i]);
+  if (!fits) throw bad(`${label}: expected shape ${expected} (-1: any), got ${shownShape(dims)}`);
+  if (elementCount(dims) > MAX_VALUES) throw bad(`${label}: its shape asks for more than ${MAX_VALUES} values`);
+  if (dims.includes(0)) throw bad(`${label}: expected at least one value, got shape ${shownShape(dims)}`);
+  return dims;
+}
+
+const shownShape = (dims: readonly number[]): string =>
+  dims.length <= 8 ? `[${dims.join(',')}]` : `${dims.length} dimensions`;
+
+/** Writes `value`, or says what was expected. */
+type Write = (target: never, at: number, value: unknown) => string | undefined;
+
+const float =
+  (round: (value: number) => number): Write =>
+  (target: Float32Array, at, value) => {
+    if (typeof value !== 'number' || !Number.isFinite(round(value))) return 'a finite number';
+    target[at] = value;
+    return undefined;
+  };
+
+const integer =
+  (least: number, most: number): Write =>
+  (target: Int32Array, at, value) => {
+    if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+      return `an integer from ${least} to ${most}`;
+    }
+    target[at] = value as number;
+    return undefined;
+  };
+
+const bigInteger =
+  (least: bigint, most: bigint): Write =>
+  (target: BigInt64Array, at, value) => {
+    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+      throw new InexactIntegerError();
+    }
+    const isInteger = typeof value === 'bigint' || Number.isInteger(value);
+    const exact = isInteger ? BigInt(value as number) : undefined;
+    if (exact === undefined || exact < least || exact > most) return `an integer from ${least} to ${most}`;
+    target[at] = exact;
+    return undefined;
+  };
+
+const WRITERS: Readonly<Record<TensorType, Write>> = {
+  float32: float(Math.fround),
+  float64: float((value) => value),
+  int64: bigInteger(-(2n ** 63n), 2n ** 63n - 1n),
+  uint64: bigInteger(0n, 2n ** 64n - 1n),
+  int32: integer(-(2 ** 31), 2 ** 31 - 1),
+  uint32: integer(0, 2 ** 32 - 1),
+  int16: integer(-(2 ** 15), 2 ** 15 - 1),
+  uint16: integer(0, 2 ** 16 - 1),
+  int8: integer(-128, 127),
+  uint8: integer(0, 255),
+  bool: (target: Uint8Array, at, value) => {
+    if (typeof value !== 'boolean') return 'true or false';
+    target[at] = value ? 1 : 0;
+    return undefined;
+  },
+  string: (target: string[], at, value) => {
+    if (typeof value !== 'string') return 'a string';
+    target[at] = value;
+    return undefined;
+  },
+};
+
+/** The tensor as the protocol's JSON, flat. 64-bit integers keep every digit; numbers must be finite. */
+export function writeTensor(name: string, { type, dims, data }: Tensor): string {
+  const values = Array.isArray(data)
+    ? JSON.stringify(data)
+    : `[${type === 'bool' ? Array.from(data as Uint8Array, (bit) => bit === 1).join(',') : data.join(',')}]`;
+  return `{"name":${JSON.stringify(name)},"datatype":"${DATATYPES[type]}","shape":[${dims.join(',')}],"data":${values}}`;
+}

@@ -1,0 +1,75 @@
+/** `serve`: answers health from the first moment, predictions once the model has shown that it is the right one. */
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ServeConfig } from './config.ts';
+import { enterEmptyDirectory } from './empty-directory.ts';
+import { createApp } from './http/app.ts';
+import { drain } from './http/drain.ts';
+import { collectProcessMetrics, createMetrics, type Metrics } from './http/metrics.ts';
+import { createModelServer } from './http/server.ts';
+import type { ServerState } from './http/state.ts';
+import type { Logger } from './log.ts';
+import { checkDigest, checkFiles } from './model/artifact-check.ts';
+import { inspectFile, loadModel } from './model/load.ts';
+import { type ServedModel, serveModel } from './model/served-model.ts';
+import { runtimeThreads } from './model/threads.ts';
+import { PROTOCOLS } from './protocols/protocols.ts';
+
+/** Resolves when SIGTERM has been obeyed. Throws FailureError when the model is not the registered one or does not work. */
+export async function serve(config: ServeConfig, log: Logger): Promise<void> {
+  const state: ServerState = {
+    identity: { name: config.MODEL_NAME, version: config.MODEL_VERSION, digest: config.MODEL_ARTIFACT.digest },
+    uptime: () => process.uptime(),
+    model: undefined,
+    isDraining: false,
+  };
+  const metrics = createMetrics(state);
+  collectProcessMetrics(metrics);
+  const server = createModelServer({
+    state,
+    protocols: PROTOCOLS,
+    app: createApp(state, metrics, log),
+    metrics,
+    log,
+    maxBodyBytes: config.MAX_BODY_BYTES,
+  });
+  await listen(server, config);
+  log.info({ port: (server.address() as AddressInfo).port, model: state.identity }, 'listening');
+  const stopped = stopSignal();
+  void stopped.then(() => {
+    state.isDraining = true;
+  });
+  state.model = await Promise.race([load(config, state, metrics), stopped]);
+  if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
+  await stopped;
+  await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
+}
+
+async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void> {
+  server.listen({ port: PORT, ...(HOST !== undefined && { host: HOST }) });
+  await once(server, 'listening');
+}
+
+async function load(config: ServeConfig, state: ServerState, metrics: Metrics): Promise<ServedModel> {
+  const start = performance.now();
+  const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir } = config;
+  checkDigest(artifact);
+  await checkFiles(dir, artifact.files);
+  inspectFile(dir, artifact.files);
+  await enterEmptyDirectory();
+  const loaded = await loadModel(dir, artifact.files, runtimeThreads());
+  metrics.loaded((performance.now() - start) / 1000);
+  return serveModel(state.identity, loaded, {
+    maxRows: config.MAX_ROWS,
+    maxQueued: config.MAX_QUEUED_REQUESTS,
+    onRun: metrics.ran,
+  });
+}
+
+/** Resolves at the first SIGTERM or SIGINT; those that follow change nothing. */
+function stopSignal(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(undefined));
+  });
+}
