@@ -1,4 +1,5 @@
-/** What tenancy asks of the cluster. It writes Secrets and deletes two names; it never reads, lists or watches any. */
+/** What tenancy asks of the cluster and of the object store. It writes two Secrets a namespace; it never reads, lists or watches any. */
+import type { ObjectStorageAccess } from '@slipway/contract';
 
 export interface NamespaceFacts {
   readonly uid: string;
@@ -28,3 +29,15 @@ export interface TenantKube {
   /** Gone already is success. */
   deleteSecret(namespace: string, name: string): Promise<void>;
 }
+
+/** Which of a tenant's two credentials is meant: to get, or to put and get, below the namespace's own prefix. */
+export type Rights = 'fetch' | 'publish';
+
+/** Credentials of the object store that reach one namespace's prefix and end by themselves. */
+export interface TemporaryAccess {
+  readonly access: ObjectStorageAccess;
+  readonly expiresAt: Date;
+}
+
+/** Asks the object store for a tenant's credentials (STS). May be repeated; earlier ones stay valid until they end. */
+export type AssumeTenant = (namespace: string, rights: Rights) => Promise<TemporaryAccess>;
