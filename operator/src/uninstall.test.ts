@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ApiAnswer } from './kube/service-account.ts';
+import { KubeError } from './kube/errors.ts';
+import type { KubeRequest } from './kube/transport.ts';
 import { UninstallSettings, uninstall } from './uninstall.ts';
 
 interface Stored {
@@ -17,48 +18,46 @@ function cluster(objects: Record<string, Stored[]>, operatorPods: string[][] = [
   let interfere: (() => void) | undefined;
   const item = ({ namespace, name, finalizers }: Stored) => ({ metadata: { namespace, name, finalizers } });
 
-  function patch(path: string, body: unknown): ApiAnswer {
+  function patch(path: string, body: unknown): unknown {
     interfere?.();
     interfere = undefined;
     const [, namespace, plural, name] = /namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(path) ?? [];
     const found = objects[plural as string]?.find((one) => one.namespace === namespace && one.name === name);
-    if (!found) return { status: 404, body: {} };
+    if (!found) throw new KubeError(404, 'NotFound', 'not found');
     const [expected, replacement] = body as Finalizers;
-    if (JSON.stringify(expected.value) !== JSON.stringify(found.finalizers)) return { status: 422, body: {} };
+    if (JSON.stringify(expected.value) !== JSON.stringify(found.finalizers)) {
+      throw new KubeError(422, 'Invalid', 'the server rejected our request due to an error in our request');
+    }
     found.finalizers = replacement.value;
-    return { status: 200, body: {} };
+    return {};
   }
 
   /** Pages of two. */
-  function list(path: string): ApiAnswer {
-    const url = new URL(path, 'http://api');
-    const [, namespace, plural] = /v1alpha1\/(?:namespaces\/([^/]+)\/)?([^/]+)$/.exec(url.pathname) ?? [];
+  function list({ path, query }: KubeRequest): unknown {
+    const [, namespace, plural] = /v1alpha1\/(?:namespaces\/([^/]+)\/)?([^/]+)$/.exec(path) ?? [];
     const all = objects[plural as string];
-    if (!all) return { status: 404, body: {} };
-    const from = Number(url.searchParams.get('continue') ?? 0);
+    if (!all) throw new KubeError(404, 'NotFound', 'no such kind');
+    const from = Number(query?.['continue'] ?? 0);
     const scoped = all.filter((one) => namespace === undefined || one.namespace === namespace);
     const metadata = from + 2 < scoped.length ? { continue: String(from + 2) } : {};
-    return { status: 200, body: { metadata, items: scoped.slice(from, from + 2).map(item) } };
+    return { metadata, items: scoped.slice(from, from + 2).map(item) };
   }
 
-  function pods(): ApiAnswer {
+  function pods(): unknown {
     const names = (operatorPods.length > 1 ? operatorPods.shift() : operatorPods[0]) ?? [];
-    return {
-      status: 200,
-      body: { metadata: {}, items: names.map((name) => ({ metadata: { name, namespace: 's' } })) },
-    };
+    return { metadata: {}, items: names.map((name) => ({ metadata: { name, namespace: 's' } })) };
   }
 
-  const call = async (method: string, path: string, body?: unknown): Promise<ApiAnswer> => {
-    calls.push(`${method} ${path}`);
-    if (path.includes('/pods?')) return pods();
-    if (path.endsWith('/scale')) return { status: 200, body: {} };
-    return method === 'PATCH' ? patch(path, body) : list(path);
+  const json = async (request: KubeRequest): Promise<unknown> => {
+    calls.push(`${request.method} ${request.path}`);
+    if (request.path.endsWith('/pods')) return pods();
+    if (request.path.endsWith('/scale')) return {};
+    return request.method === 'PATCH' ? patch(request.path, request.body) : list(request);
   };
   const before = (action: () => void) => {
     interfere = action;
   };
-  return { calls, before, dependencies: { call, say: () => {}, patience: { forMs: 50, everyMs: 1 } } };
+  return { calls, before, dependencies: { api: { json }, say: () => {}, patience: { forMs: 50, everyMs: 1 } } };
 }
 
 const settings = (watchNamespaces = '') =>
@@ -128,9 +127,9 @@ test('kinds whose definitions are gone are no obstacle', async () => {
 
 test('a refusal of the API server is passed on with what was being done', async () => {
   const { dependencies } = cluster(none);
-  const call = async (): Promise<ApiAnswer> => ({ status: 403, body: { message: 'forbidden' } });
+  const json = () => Promise.reject(new KubeError(403, 'Forbidden', 'deployments is forbidden'));
   await assert.rejects(
-    uninstall({ ...dependencies, call }, settings()),
-    /stopping slipway-operator: the API server answered 403 \(forbidden\)/,
+    uninstall({ ...dependencies, api: { json } }, settings()),
+    /stopping slipway-operator: deployments is forbidden/,
   );
 });

@@ -8,7 +8,9 @@ import { GROUP, type Kind, type KubeObject } from './api/meta.ts';
 import { InferenceService } from './controllers/inference-service/api.ts';
 import { ModelVersion } from './controllers/model-version/api.ts';
 import { TrainingJob } from './controllers/training-job/api.ts';
-import type { ApiAnswer, ApiCall } from './kube/service-account.ts';
+import { isConflict, isInvalid, isNotFound } from './kube/errors.ts';
+import { resourcePath } from './kube/paths.ts';
+import type { Transport } from './kube/transport.ts';
 
 const kinds: readonly Kind<KubeObject>[] = [TrainingJob, ModelVersion, InferenceService];
 const attempts = 5;
@@ -30,11 +32,12 @@ export const UninstallSettings = z
 export type UninstallSettings = z.infer<typeof UninstallSettings>;
 
 export interface UninstallDependencies {
-  readonly call: ApiCall;
+  readonly api: Pick<Transport, 'json'>;
   readonly say: (message: string) => void;
   /** How long the operator's pods may take to end, and how often to look. */
   readonly patience?: { readonly forMs: number; readonly everyMs: number };
 }
+type Api = UninstallDependencies['api'];
 
 const Listed = z.object({
   metadata: z.object({ continue: z.string().optional() }),
@@ -50,22 +53,33 @@ const Listed = z.object({
 });
 type Found = z.infer<typeof Listed>['items'][number]['metadata'];
 
-function refused(what: string, { status, body }: ApiAnswer): Error {
-  const message = (body as { message?: unknown } | undefined)?.message;
-  return new Error(`${what}: the API server answered ${status}${typeof message === 'string' ? ` (${message})` : ''}`);
+/** Says what was being done when the API server refused. */
+async function saying<T>(what: string, doing: Promise<T>): Promise<T> {
+  try {
+    return await doing;
+  } catch (error) {
+    throw new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
-async function runningPods({ call }: UninstallDependencies, settings: UninstallSettings): Promise<readonly string[]> {
-  const path = `/api/v1/namespaces/${settings.namespace}/pods?labelSelector=${encodeURIComponent(settings.selector)}`;
-  const answer = await call('GET', path);
-  if (answer.status !== 200) throw refused('listing the pods of the operator', answer);
-  return Listed.parse(answer.body).items.map(({ metadata }) => metadata.name);
+/** Undefined instead of the error that says it is not there. */
+const unlessGone = <T>(doing: Promise<T>): Promise<T | undefined> =>
+  doing.catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+
+async function runningPods({ api }: UninstallDependencies, settings: UninstallSettings): Promise<readonly string[]> {
+  const path = resourcePath({ apiVersion: 'v1', plural: 'pods' }, settings.namespace);
+  const list = await api.json({ method: 'GET', path, query: { labelSelector: settings.selector } });
+  return Listed.parse(list).items.map(({ metadata }) => metadata.name);
 }
 
 async function stopOperator(dependencies: UninstallDependencies, settings: UninstallSettings): Promise<void> {
-  const path = `/apis/apps/v1/namespaces/${settings.namespace}/deployments/${settings.deployment}/scale`;
-  const answer = await dependencies.call('PATCH', path, { spec: { replicas: 0 } }, 'application/merge-patch+json');
-  if (answer.status !== 200 && answer.status !== 404) throw refused(`stopping ${settings.deployment}`, answer);
+  const { namespace, deployment } = settings;
+  const path = `${resourcePath({ apiVersion: 'apps/v1', plural: 'deployments' }, namespace, deployment)}/scale`;
+  const contentType = 'application/merge-patch+json';
+  await unlessGone(dependencies.api.json({ method: 'PATCH', path, body: { spec: { replicas: 0 } }, contentType }));
   const { forMs, everyMs } = dependencies.patience ?? { forMs: 90_000, everyMs: 500 };
   const deadline = performance.now() + forMs;
   for (;;) {
@@ -79,63 +93,64 @@ async function stopOperator(dependencies: UninstallDependencies, settings: Unins
   }
 }
 
-/** Path of the kind's collection: in one namespace, or across all of them. */
-const collection = ({ apiVersion, plural }: Kind<KubeObject>, namespace: string | undefined): string =>
-  `/apis/${apiVersion}/${namespace === undefined ? '' : `namespaces/${namespace}/`}${plural}`;
-
 const isOurs = (finalizer: string): boolean => finalizer.startsWith(`${GROUP}/`);
 
-async function held(call: ApiCall, kind: Kind<KubeObject>, namespace: string | undefined): Promise<readonly Found[]> {
+/** The objects that carry a finalizer of ours; none when the kind's definition is gone. */
+async function held(api: Api, kind: Kind<KubeObject>, namespace: string | undefined): Promise<readonly Found[]> {
   const found: Found[] = [];
-  let next = '';
+  const path = resourcePath(kind, namespace);
+  let next: string | undefined;
   do {
-    const page = next && `&continue=${encodeURIComponent(next)}`;
-    const answer = await call('GET', `${collection(kind, namespace)}?limit=500${page}`);
-    // The kind is not served (its definition is gone), so nothing of it is left.
-    if (answer.status === 404) return found;
-    if (answer.status !== 200) throw refused(`listing ${kind.plural}`, answer);
-    const { metadata, items } = Listed.parse(answer.body);
+    const answer = await unlessGone(api.json({ method: 'GET', path, query: { limit: '500', continue: next } }));
+    if (answer === undefined) return found;
+    const { metadata, items } = Listed.parse(answer);
     found.push(...items.map((item) => item.metadata).filter(({ finalizers }) => finalizers.some(isOurs)));
-    next = metadata.continue ?? '';
+    next = metadata.continue || undefined;
   } while (next);
   return found;
 }
 
 /** True when it is done; false when somebody changed the list meanwhile, so that it has to be read again. */
-async function release(call: ApiCall, kind: Kind<KubeObject>, object: Found): Promise<boolean> {
-  const path = '/metadata/finalizers';
-  const patch = [
-    { op: 'test', path, value: object.finalizers },
-    { op: 'replace', path, value: object.finalizers.filter((finalizer) => !isOurs(finalizer)) },
+async function release(api: Api, kind: Kind<KubeObject>, object: Found): Promise<boolean> {
+  const finalizers = '/metadata/finalizers';
+  const body = [
+    { op: 'test', path: finalizers, value: object.finalizers },
+    { op: 'replace', path: finalizers, value: object.finalizers.filter((finalizer) => !isOurs(finalizer)) },
   ];
-  const url = `${collection(kind, object.namespace)}/${object.name}`;
-  const answer = await call('PATCH', url, patch, 'application/json-patch+json');
-  if (answer.status === 200 || answer.status === 404) return true;
-  if (answer.status === 409 || answer.status === 422) return false;
-  throw refused(`releasing ${kind.kind} ${object.namespace}/${object.name}`, answer);
+  const path = resourcePath(kind, object.namespace, object.name);
+  const contentType = 'application/json-patch+json';
+  return unlessGone(api.json({ method: 'PATCH', path, body, contentType })).then(
+    () => true,
+    (error: unknown) => {
+      if (isConflict(error) || isInvalid(error)) return false;
+      throw error;
+    },
+  );
 }
 
-async function releaseAll(call: ApiCall, kind: Kind<KubeObject>, namespace: string | undefined): Promise<number> {
+async function releaseAll(api: Api, kind: Kind<KubeObject>, namespace: string | undefined): Promise<number> {
   let released = 0;
   for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const objects = await held(call, kind, namespace);
+    const objects = await held(api, kind, namespace);
     if (objects.length === 0) return released;
-    for (const object of objects) if (await release(call, kind, object)) released += 1;
+    for (const object of objects) if (await release(api, kind, object)) released += 1;
   }
-  const left = await held(call, kind, namespace);
+  const left = await held(api, kind, namespace);
   if (left.length === 0) return released;
   const names = left.map(({ namespace: where, name }) => `${where}/${name}`).join(', ');
-  throw new Error(`finalizers of ${kind.plural} are put back by somebody: ${names}`);
+  throw new Error(`somebody puts the finalizers back, or they cannot be taken off: ${names}`);
 }
 
 /** Stops the operator and releases every object. Throws with the reason when that cannot be completed. */
 export async function uninstall(dependencies: UninstallDependencies, settings: UninstallSettings): Promise<void> {
-  await stopOperator(dependencies, settings);
+  await saying(`stopping ${settings.deployment}`, stopOperator(dependencies, settings));
   dependencies.say(`${settings.deployment} is stopped`);
   const scopes = settings.namespaces.length > 0 ? settings.namespaces : [undefined];
   for (const kind of kinds) {
     let released = 0;
-    for (const namespace of scopes) released += await releaseAll(dependencies.call, kind, namespace);
+    for (const namespace of scopes) {
+      released += await saying(`releasing ${kind.plural}`, releaseAll(dependencies.api, kind, namespace));
+    }
     dependencies.say(`${kind.plural}: ${released} released`);
   }
 }
