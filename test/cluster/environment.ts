@@ -28,6 +28,8 @@ export function exportLines(environment: ShellEnvironment, currentPath: string):
     lines.push(`export DOCKER_HOST=${quote(environment.dockerHost)}`);
     // The engine has no registry to pull the reaper's image from, and tests stop their own containers.
     lines.push('export TESTCONTAINERS_RYUK_DISABLED=true');
+    // Ports are published on the machine itself, also where that machine looks like a container.
+    lines.push('export TESTCONTAINERS_HOST_OVERRIDE=127.0.0.1');
     // The engine is Debian's, without the BuildKit plug-in.
     lines.push('export DOCKER_BUILDKIT=0');
   }

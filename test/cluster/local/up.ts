@@ -1,12 +1,12 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { baseImagesFor, ensureBaseImages } from '../base-images.ts';
 import { ensureBuilt, folderOf } from '../binaries.ts';
-import { currentBoot, ensureRunning, isRunning } from '../daemon.ts';
+import { currentBoot, ensureRunning, isRunning, recordedNames } from '../daemon.ts';
 import { type Engine, machineEngine } from '../docker.ts';
 import { eventually } from '../exec.ts';
-import { readIfThere, writeWhole } from '../files.ts';
+import { exists, readIfThere, writeWhole } from '../files.ts';
 import { ensurePackages } from '../packages.ts';
-import type { Paths } from '../paths.ts';
+import { type Paths, pathsFor } from '../paths.ts';
 import { say, step } from '../progress.ts';
 import { localTools, tools } from '../tools.ts';
 import { type Api, connect } from './api.ts';
@@ -17,7 +17,7 @@ import { NotReady, ProcessFailed } from './errors.ts';
 import { ailments, apiIsReady, nodeIsReady, reportsSince } from './health.ts';
 import { loadIntoLocal } from './images.ts';
 import { writeKubeconfigs } from './kubeconfig.ts';
-import { removeFolder } from './leftovers.ts';
+import { killOrphans, removeFolder } from './leftovers.ts';
 import { nameService, namesResolve } from './name-service.ts';
 import { bridgeIsFiltered } from './network.ts';
 import { ensureDocker, ensureRuntime } from './runtime.ts';
@@ -43,6 +43,23 @@ const daemonsOfKubernetes = [
 export async function readStamp(paths: Paths): Promise<Stamp | undefined> {
   const text = await readIfThere(paths.stamp);
   return text === undefined ? undefined : (JSON.parse(text) as Stamp);
+}
+
+/**
+ * Sockets and mounts below /run belong to one cache's cluster. What another cache's cluster left there goes; if that
+ * cluster still runs, this one must not touch it.
+ */
+async function takeRunFolder(paths: Paths): Promise<void> {
+  const file = `${paths.run}/cache`;
+  const owner = (await readIfThere(file)) ?? paths.cache;
+  if (owner !== paths.cache) {
+    const other = pathsFor({ SLIPWAY_CACHE: owner });
+    const running = await Promise.all((await recordedNames(other)).map((name) => isRunning(other, name)));
+    if (running.includes(true)) throw new Error(`the cluster of the cache ${owner} is running; take it down first`);
+    await killOrphans(paths);
+    await removeFolder(paths.run);
+  }
+  await writeWhole(file, paths.cache);
 }
 
 /** After a restart of the machine nothing that runs below /run is true any more, and on some it is still there. */
@@ -121,24 +138,32 @@ async function chooseEngine(paths: Paths): Promise<Engine> {
 
 const firstImages = ['localhost/pause:1', `slipway/coredns:${tools.coredns.version}`];
 
-async function start(paths: Paths, engine: Engine): Promise<void> {
+async function ownRuntime(paths: Paths): Promise<void> {
+  await forgetEarlierBoot(paths);
+  await takeRunFolder(paths);
+  await ensureRuntime(paths);
+}
+
+async function start(paths: Paths): Promise<void> {
+  await ownRuntime(paths);
+  const engine = await chooseEngine(paths);
   await ensureBaseImages(paths, engine, 'local', firstImages);
   await loadIntoLocal(paths, engine, firstImages);
   await startCluster(paths);
 }
 
-async function startOrStartAfresh(paths: Paths, engine: Engine, isNew: boolean): Promise<void> {
+async function startOrStartAfresh(paths: Paths): Promise<void> {
+  const isNew = !(await exists(paths.pki));
   try {
-    await start(paths, engine);
+    await start(paths);
   } catch (error) {
     const worthAnother = error instanceof NotReady || error instanceof ProcessFailed;
     if (!worthAnother || isNew) throw error;
     say(`${error.message}; wiping the cluster's state and starting afresh`);
     await stopEverything(paths);
     await clearState(paths);
-    await writeWhole(`${paths.state}/boot`, await currentBoot());
-    await ensureRuntime(paths);
-    await start(paths, await chooseEngine(paths));
+    if (error instanceof ProcessFailed && error.process === 'dockerd') await removeFolder(paths.docker);
+    await start(paths);
   }
 }
 
@@ -147,8 +172,7 @@ export async function dockerUp(paths: Paths): Promise<Engine> {
   const own = await isRunning(paths, 'dockerd');
   const machines = own ? undefined : await machineEngine(paths);
   if (machines) return machines;
-  await forgetEarlierBoot(paths);
-  await ensureRuntime(paths);
+  await ownRuntime(paths);
   return ensureDocker(paths);
 }
 
@@ -165,18 +189,12 @@ export async function localUp(paths: Paths, inputs: string): Promise<void> {
   }
   await rm(paths.stamp, { force: true });
   await ensurePackages();
-  const isNew = (await readIfThere(`${paths.pki}/ca.crt`)) === undefined;
-  const engine = await dockerUp(paths);
-  await ensureRuntime(paths);
   for (const tool of localTools) await ensureBuilt(paths, tool);
-  await startOrStartAfresh(paths, engine, isNew);
-  const now = await chooseEngine(paths);
-  await ensureBaseImages(paths, now, 'local');
-  await loadIntoLocal(
-    paths,
-    now,
-    baseImagesFor('local').map((image) => image.name),
-  );
+  await startOrStartAfresh(paths);
+  const engine = await chooseEngine(paths);
+  await ensureBaseImages(paths, engine, 'local');
+  const names = baseImagesFor('local').map((image) => image.name);
+  await loadIntoLocal(paths, engine, names);
   const own = (await isRunning(paths, 'dockerd')) ? ['dockerd'] : [];
   const finished: Stamp = { inputs, processes: ['containerd', ...own, ...daemonsOfKubernetes] };
   await writeWhole(paths.stamp, `${JSON.stringify(finished)}\n`);
