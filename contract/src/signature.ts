@@ -29,6 +29,6 @@ export type ModelSignature = z.infer<typeof ModelSignature>;
 export const normalizedName = (name: string): string =>
   name
     .toLowerCase()
-    .replace(/\([^)]*\)/g, ' ')
+    .replace(/\([^()]*\)/g, ' ')
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '');

@@ -28,7 +28,7 @@ const ModelEnv = z.object({
 const FetchEnv = ModelEnv.extend({ CREDENTIALS_DIR: Folder.default(CREDENTIALS_DIR) });
 const VerifyEnv = ModelEnv.extend({ VERIFY_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(10) });
 const ServeEnv = ModelEnv.extend({
-  MODEL_ARTIFACT: Json.pipe(ModelArtifact.required()),
+  MODEL_ARTIFACT: Json.pipe(ModelArtifact.required({ digest: true })),
   ...ServerIdentity.shape,
   HOST: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),

@@ -10,7 +10,7 @@ import { collectProcessMetrics, createMetrics, type Metrics } from './http/metri
 import { createModelServer } from './http/server.ts';
 import type { ServerState } from './http/state.ts';
 import type { Logger } from './log.ts';
-import { checkDigest, checkFiles } from './model/artifact-check.ts';
+import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
 import { runtimeThreads } from './model/threads.ts';
@@ -54,11 +54,10 @@ async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void
 async function load(config: ServeConfig, state: ServerState, metrics: Metrics): Promise<ServedModel> {
   const start = performance.now();
   const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir } = config;
-  checkDigest(artifact);
-  await checkFiles(dir, artifact.files);
-  inspectFile(dir, artifact.files);
+  const files = await checkArtifact(artifact, dir);
+  inspectFile(dir, files);
   await enterEmptyDirectory();
-  const loaded = await loadModel(dir, artifact.files, runtimeThreads());
+  const loaded = await loadModel(dir, files, runtimeThreads());
   metrics.loaded((performance.now() - start) / 1000);
   return serveModel(state.identity, loaded, {
     maxRows: config.MAX_ROWS,

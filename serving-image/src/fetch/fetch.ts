@@ -25,7 +25,7 @@ export async function fetchModel(
   context: FetchContext,
 ): Promise<readonly ArtifactFile[]> {
   keyOf(artifact, store.bucket);
-  checkDigest(artifact);
+  if (artifact.files) checkDigest(artifact.files, artifact.digest);
   const downloads = await persist('locate', () => locate(artifact, store), context);
   const files: ArtifactFile[] = [];
   let bytes = 0;
@@ -35,6 +35,7 @@ export async function fetchModel(
     if (bytes > MAX_TOTAL_BYTES) throw new FailureError('InvalidModel', `expected at most ${MAX_TOTAL_BYTES} bytes`);
     files.push(file);
   }
+  checkDigest(files, artifact.digest);
   await writeFile(join(dir, FETCHED_FILE), JSON.stringify(files));
   context.log.info({ uri: artifact.uri, files: files.length, bytes }, 'fetched');
   return files;

@@ -1,6 +1,6 @@
 /** Prometheus metrics. Every label's values come from a fixed set, so no client can make them grow. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { ServerState } from './state.ts';
+import { isReady, type ServerState } from './state.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -43,15 +43,14 @@ export function createMetrics(state: ServerState): Metrics {
       this.set(state.model?.queued() ?? 0);
     },
   });
-  const ready = new Gauge({
+  new Gauge({
     name: 'slipway_model_ready',
     help: '1 while predictions are answered and the process is not draining.',
     registers,
     collect() {
-      this.set(state.model !== undefined && !state.isDraining ? 1 : 0);
+      this.set(isReady(state) ? 1 : 0);
     },
   });
-  ready.set(0);
   const rows = new Counter({ name: 'slipway_rows_total', help: 'Rows run through the model.', registers });
   const runs = new Histogram({
     name: 'slipway_run_rows',
@@ -64,26 +63,36 @@ export function createMetrics(state: ServerState): Metrics {
     help: 'From the first byte hashed to the end of the self-test.',
     registers,
   });
-  const counters = new Map<string, Counter.Internal>();
-  const histograms = new Map<string, Histogram.Internal<'endpoint'>>();
+  // Looking a labelled child up by its labels costs more than the rest of the measurement.
+  const countOf = remembered((key) => {
+    const [endpoint = '', status = ''] = key.split(' ');
+    return requests.labels(endpoint, status);
+  });
+  const latencyOf = remembered((endpoint) => latency.labels(endpoint));
   return {
     registry,
     requestStarted: () => inFlight.inc(),
     requestEnded: (endpoint, status, seconds) => {
       inFlight.dec();
-      const key = `${endpoint} ${status}`;
-      let counter = counters.get(key);
-      if (!counter) counters.set(key, (counter = requests.labels(endpoint, String(status))));
-      counter.inc();
-      let histogram = histograms.get(endpoint);
-      if (!histogram) histograms.set(endpoint, (histogram = latency.labels(endpoint)));
-      histogram.observe(seconds);
+      countOf(`${endpoint} ${status}`).inc();
+      latencyOf(endpoint).observe(seconds);
     },
     ran: (_, count) => {
       rows.inc(count);
       runs.observe(count);
     },
     loaded: (seconds) => load.set(seconds),
+  };
+}
+
+function remembered<T>(make: (key: string) => T): (key: string) => T {
+  const made = new Map<string, T>();
+  return (key) => {
+    const known = made.get(key);
+    if (known !== undefined) return known;
+    const value = make(key);
+    made.set(key, value);
+    return value;
   };
 }
 

@@ -8,14 +8,7 @@ import type { Logger } from '../log.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { AbortedError, createBodyReader } from './body.ts';
 import type { Metrics } from './metrics.ts';
-import {
-  asRefusal,
-  methodNotAllowed,
-  notReady,
-  Refusal,
-  unsupportedEncoding,
-  unsupportedMediaType,
-} from './refusal.ts';
+import { asRefusal, methodNotAllowed, notReady, unsupportedEncoding, unsupportedMediaType } from './refusal.ts';
 import type { ServerState } from './state.ts';
 
 export interface ServerOptions {
@@ -108,21 +101,24 @@ function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answer {
     response.statusCode = status;
     response.end(body);
   };
+  const respond: Answer = async (protocol, path, request, response) => {
+    checkRequest(protocol, request);
+    const { model } = state;
+    if (!model) throw notReady();
+    const body = await readBody(request);
+    try {
+      reply(response, 200, await protocol.answer({ path, body: body.bytes }, model));
+    } finally {
+      body.release();
+    }
+  };
   return async (protocol, path, request, response, requestId) => {
     try {
-      checkRequest(protocol, request);
-      const { model } = state;
-      if (!model) throw notReady();
-      const body = await readBody(request);
-      try {
-        reply(response, 200, await protocol.answer({ path, body: body.bytes }, model));
-      } finally {
-        body.release();
-      }
+      await respond(protocol, path, request, response, requestId);
     } catch (error) {
       if (error instanceof AbortedError) return;
       const refusal = asRefusal(error, requestId);
-      if (!(error instanceof Refusal) && refusal.status >= 500) {
+      if (refusal !== error && refusal.status >= 500) {
         log.error({ requestId, endpoint: protocol.endpoint, err: error }, 'prediction failed');
       }
       for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);

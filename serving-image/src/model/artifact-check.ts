@@ -1,9 +1,11 @@
 /** Are the bytes in the model's folder the ones that were registered? */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { type ArtifactFile, artifactDigest, type ModelArtifact } from '@slipway/contract';
+import { ArtifactFile, artifactDigest, FETCHED_FILE, type ModelArtifact } from '@slipway/contract';
+import { z } from 'zod';
 import { FailureError } from '../failure.ts';
 
 /** SHA-256 and size of a file; undefined when there is none. */
@@ -44,10 +46,27 @@ export function checkMeasure(file: ArtifactFile, got: { sha256: string; size: nu
   );
 }
 
-/** Throws DigestMismatch when the list of files is not the one its digest was made from. */
-export function checkDigest({ files, digest }: Pick<ModelArtifact, 'files' | 'digest'>): void {
-  if (!files || !digest) return;
+/** Throws DigestMismatch when these files are not the ones the digest was made from. */
+export function checkDigest(files: readonly ArtifactFile[], digest: string | undefined): void {
   const got = artifactDigest(files);
-  if (got === digest) return;
-  throw new FailureError('DigestMismatch', `list of files: expected digest ${digest}, got ${got}`);
+  if (digest === undefined || got === digest) return;
+  throw new FailureError('DigestMismatch', `the set of files: expected digest ${digest}, got ${got}`);
+}
+
+/**
+ * Measures every byte in `dir` against the artifact and gives its files. Without a list of its own the artifact is what
+ * was fetched, held to its digest if it has one. Throws DigestMismatch, ArtifactMissing.
+ */
+export async function checkArtifact(artifact: ModelArtifact, dir: string): Promise<readonly ArtifactFile[]> {
+  const files = artifact.files ?? (await fetchedFiles(dir));
+  checkDigest(files, artifact.digest);
+  await checkFiles(dir, files);
+  return files;
+}
+
+async function fetchedFiles(dir: string): Promise<ArtifactFile[]> {
+  const text = await readFile(join(dir, FETCHED_FILE), 'utf8').catch(() => {
+    throw new FailureError('ArtifactMissing', 'nothing was fetched; run fetch first');
+  });
+  return z.array(ArtifactFile).min(1).parse(JSON.parse(text));
 }

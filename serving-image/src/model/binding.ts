@@ -91,26 +91,27 @@ const MAX_KEY = 256;
 
 /** Finds each column's key in a row: by its exact name, else by its normalised one. Throws RowError if ambiguous. */
 function keyFinder(names: readonly string[]): (row: Row, index: number) => Keys {
-  const exact = new Map(names.map((name, column) => [name, column]));
+  const exact = new Set(names);
   const loose = new Map<string, number[]>();
   names.forEach((name, column) => {
     const normal = normalizedName(name);
     loose.set(normal, [...(loose.get(normal) ?? []), column]);
   });
+  const columnsFor = (key: string): readonly number[] =>
+    key.length > MAX_KEY ? [] : (loose.get(normalizedName(key)) ?? []);
   return (row, index) => {
-    const own = Object.keys(row);
     const keys = names.map((name) => (Object.hasOwn(row, name) ? name : undefined));
     let unknown: string | undefined;
-    for (const key of own) {
+    for (const key of Object.keys(row)) {
       if (exact.has(key)) continue;
-      const columns = key.length > MAX_KEY ? [] : (loose.get(normalizedName(key)) ?? []);
-      const [column, another] = columns;
+      const columns = columnsFor(key);
+      const column = columns[0];
       if (column === undefined) {
         unknown ??= key;
         continue;
       }
       const rival = keys[column];
-      if (another !== undefined || rival !== undefined) throw ambiguous(index, key, columns, names, rival);
+      if (columns.length > 1 || rival !== undefined) throw ambiguous(index, key, columns, names, rival);
       keys[column] = key;
     }
     return { keys, unknown };

@@ -1,24 +1,30 @@
 import { isUtf8 } from 'node:buffer';
 
-/** `position` is the character at which the text stops being JSON, where that is known. */
+/** `position` is the character at which the text stops being JSON, where the parser says so. */
 export class NotJsonError extends Error {
   override readonly name = 'NotJsonError';
-  readonly position: number;
-  constructor(position: number) {
+  readonly position: number | undefined;
+  constructor(position: number | undefined) {
     super('not JSON');
     this.position = position;
   }
 }
 
-const positionOf = (error: unknown): number => Number(/at position (\d+)/.exec(String(error))?.[1] ?? 0);
+function positionOf(error: unknown, text: string): number | undefined {
+  const message = String(error);
+  const position = /at position (\d+)/.exec(message)?.[1];
+  if (position !== undefined) return Number(position);
+  return message.includes('Unexpected end') ? text.length : undefined;
+}
 
 /** Parses UTF-8 JSON; throws NotJsonError, which unlike the parser's own error holds nothing of the text. */
 export function parseJson(body: Buffer): unknown {
-  if (!isUtf8(body)) throw new NotJsonError(0);
+  if (!isUtf8(body)) throw new NotJsonError(undefined);
+  const text = body.toString('utf8');
   try {
-    return JSON.parse(body.toString('utf8'));
+    return JSON.parse(text);
   } catch (error) {
-    throw new NotJsonError(positionOf(error));
+    throw new NotJsonError(positionOf(error, text));
   }
 }
 
@@ -31,7 +37,7 @@ export function parseJsonExactly(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'), exact as (key: string, value: unknown) => unknown);
   } catch (error) {
-    throw new NotJsonError(positionOf(error));
+    throw new NotJsonError(undefined);
   }
 }
 

@@ -62,8 +62,8 @@ function requestFor(body: Buffer, model: ServedModel): InferRequest {
       throw error;
     }
   } catch (error) {
-    if (error instanceof NotJsonError) throw bad(`The body is not JSON (at character ${error.position})`);
-    throw error;
+    if (!(error instanceof NotJsonError)) throw error;
+    throw bad(`The body is not JSON${error.position === undefined ? '' : ` (at character ${error.position})`}`);
   }
 }
 

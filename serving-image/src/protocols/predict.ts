@@ -55,8 +55,9 @@ function parsedBody(body: Buffer): unknown {
   try {
     return parseJson(body);
   } catch (error) {
-    if (error instanceof NotJsonError) throw invalid(['body', error.position], 'json_invalid', 'JSON decode error');
-    throw error;
+    if (!(error instanceof NotJsonError)) throw error;
+    const at = error.position === undefined ? [] : [error.position];
+    throw invalid(['body', ...at], 'json_invalid', 'JSON decode error');
   }
 }
 

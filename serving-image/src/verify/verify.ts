@@ -2,20 +2,15 @@
  * `verify`: hash → list of operators → load, signature and examples in a process of its own. No network, no credential.
  * Its report says everything the operator needs to call a version Ready.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
-  ArtifactFile,
+  type ArtifactFile,
   artifactDigest,
-  FETCHED_FILE,
   MAX_TERMINATION_BYTES,
   type ModelArtifact,
   type VerifyReport,
 } from '@slipway/contract';
-import { z } from 'zod';
-import { FailureError } from '../failure.ts';
 import type { Logger } from '../log.ts';
-import { checkDigest, checkFiles } from '../model/artifact-check.ts';
+import { checkArtifact } from '../model/artifact-check.ts';
 import { inspectFile } from '../model/load.ts';
 import { type ProbeReport, runProbe } from './run-probe.ts';
 
@@ -28,27 +23,15 @@ export interface VerifyOptions {
 
 /** Throws FailureError with the reason a version is not servable. */
 export async function verify({ artifact, dir, timeoutSeconds, log }: VerifyOptions): Promise<VerifyReport> {
-  const files = artifact.files ?? (await fetchedFiles(dir));
-  checkDigest(artifact);
-  await checkFiles(dir, files);
+  const files = await checkArtifact(artifact, dir);
   const digest = artifactDigest(files);
-  if (artifact.digest && artifact.digest !== digest) {
-    throw new FailureError('DigestMismatch', `expected digest ${artifact.digest}, got ${digest}`);
-  }
   const summary = inspectFile(dir, files);
-  const probed = await runProbe({ dir, files }, timeoutSeconds);
+  const probed = await runProbe({ dir, files: [...files] }, timeoutSeconds);
   log.info({ digest, nodes: summary.nodes, exampleRows: probed.exampleRows, seconds: probed.seconds }, 'verified');
   return fitting(reportFor(digest, artifact.files ? undefined : files, probed));
 }
 
-async function fetchedFiles(dir: string): Promise<ArtifactFile[]> {
-  const text = await readFile(join(dir, FETCHED_FILE), 'utf8').catch(() => {
-    throw new FailureError('ArtifactMissing', 'nothing was fetched; run fetch first');
-  });
-  return z.array(ArtifactFile).min(1).parse(JSON.parse(text));
-}
-
-function reportFor(digest: string, files: ArtifactFile[] | undefined, probed: ProbeReport): VerifyReport {
+function reportFor(digest: string, files: readonly ArtifactFile[] | undefined, probed: ProbeReport): VerifyReport {
   const tested =
     probed.exampleRows > 0
       ? `${probed.exampleRows} example rows agree`
@@ -58,7 +41,7 @@ function reportFor(digest: string, files: ArtifactFile[] | undefined, probed: Pr
     reason: 'Verified',
     message: `loaded and tested in ${probed.seconds.toFixed(2)} s: ${tested}`,
     digest,
-    ...(files && { files }),
+    ...(files && { files: [...files] }),
     ...(probed.isDerived && { signature: probed.signature }),
   };
 }
