@@ -20,29 +20,30 @@ export function parseImageList(listing: string): Map<string, string> {
   return new Map(rows.flatMap(([name, , digest]) => (name && digest ? [[name, digest] as const] : [])));
 }
 
-/**
- * Whether the image is there with exactly this id: beside the name the runtime keeps an entry named by the id, and
- * both lead to the same manifest.
- */
-export function isLoaded(images: ReadonlyMap<string, string>, image: string, id: string): boolean {
-  const manifest = images.get(fullName(image));
-  return manifest !== undefined && manifest === images.get(id);
+/** The id in a manifest, which is the digest of the image's configuration. */
+export function idInManifest(manifest: string): string | undefined {
+  return (JSON.parse(manifest) as { config?: { digest?: string } }).config?.digest;
 }
 
 /** Gives the local cluster images that Docker has. Those it has already are left out. Returns the names it loaded. */
 export async function loadIntoLocal(paths: Paths, engine: Engine, images: readonly string[]): Promise<string[]> {
-  const ctr = ['ctr', '-a', paths.containerdSocket, '-n', 'k8s.io', 'images'];
-  const listing = await run('ctr', [...ctr.slice(1), 'ls']);
-  const loaded = parseImageList(listing.stdout);
+  const ctr = ['-a', paths.containerdSocket, '-n', 'k8s.io'];
+  const manifests = parseImageList((await run('ctr', [...ctr, 'images', 'ls'])).stdout);
+  const isLoaded = async (image: string, id: string): Promise<boolean> => {
+    const manifest = manifests.get(fullName(image));
+    if (manifest === undefined) return false;
+    const content = await run('ctr', [...ctr, 'content', 'get', manifest], { mayFail: true });
+    return content.code === 0 && idInManifest(content.stdout) === id;
+  };
   const missing: string[] = [];
   for (const image of images) {
     const id = await imageId(engine, image);
     if (id === undefined) throw new Error(`Docker has no image ${image}`);
-    if (!isLoaded(loaded, image, id)) missing.push(image);
+    if (!(await isLoaded(image, id))) missing.push(image);
   }
   if (missing.length === 0) return [];
   // One stream, so that layers which images share are sent once.
   const save = ['docker', ...(engine.host ? ['-H', engine.host] : []), 'save', ...missing];
-  await step(`load ${missing.join(' ')}`, () => pipe(save, [...ctr, 'import', '-']));
+  await step(`load ${missing.join(' ')}`, () => pipe(save, ['ctr', ...ctr, 'images', 'import', '-']));
   return missing;
 }
