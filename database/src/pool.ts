@@ -41,6 +41,9 @@ export function connect(access: PostgresAccess, options: ConnectOptions): pg.Poo
   return pool;
 }
 
+/** The pool itself, for those who only pass it on. */
+export type Database = pg.Pool;
+
 /** Anything that can run one statement: a pool, or a client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
 

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { configFromEnv } from './config.ts';
+import { createLog } from './log.ts';
+import { VERSION } from './version.ts';
+
+const env = {
+  POSTGRES_HOST: 'db',
+  POSTGRES_DATABASE: 'slipway',
+  POSTGRES_USERNAME: 'slipway',
+  POSTGRES_PASSWORD: 'secret',
+};
+
+test('without further settings the registry listens on 5000 and asks who is there', () => {
+  const { port, auth, postgres } = configFromEnv(env);
+  assert.deepEqual([port, auth, postgres.port], [5000, 'kubernetes', 5432]);
+});
+
+for (const [name, change] of [
+  ['PORT', { PORT: 'http' }],
+  ['AUTH', { AUTH: 'basic' }],
+  ['POSTGRES_HOST', { POSTGRES_HOST: undefined }],
+] as const)
+  test(`a wrong ${name} is refused by name`, () => {
+    assert.throws(() => configFromEnv({ ...env, ...change }), new RegExp(name));
+  });
+
+test('the version is that of the package', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  assert.equal(VERSION, version);
+});
+
+test('no credential reaches the log, also not as a field of an error', () => {
+  const lines: string[] = [];
+  const log = createLog('info', { write: (line: string) => void lines.push(line) });
+  const error = Object.assign(
+    new Error('refused', { cause: Object.assign(new Error('deeper'), { password: 'canary' }) }),
+    {
+      config: { headers: { authorization: 'Bearer canary' } },
+    },
+  );
+  log.error({ err: error, password: 'canary', request: { authorization: 'canary' } }, 'request failed');
+  assert.match(lines[0] ?? '', /"refused".*"deeper"/);
+  assert.doesNotMatch(lines.join(), /canary/);
+});

@@ -1,0 +1,25 @@
+import pino, { type DestinationStream, type Logger } from 'pino';
+
+/** Errors by type, message and stack, without the objects hung on them: those of drivers and clients hold requests. */
+const plainError = (error: unknown): object => {
+  if (!(error instanceof Error)) return { message: 'not an error' };
+  const cause = error.cause instanceof Error ? { cause: plainError(error.cause) } : {};
+  return { type: error.name, message: error.message, stack: error.stack, ...cause };
+};
+
+/** One JSON line an event on standard output; whatever is named like a credential is left out. */
+export const createLog = (level: string, to: DestinationStream = pino.destination(1)): Logger =>
+  pino(
+    {
+      level,
+      base: { app: 'slipway-registry' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: plainError },
+      redact: {
+        paths: ['authorization', '*.authorization', 'password', '*.password', 'token', '*.token'],
+        censor: '[redacted]',
+      },
+    },
+    to,
+  );
