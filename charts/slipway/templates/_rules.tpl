@@ -6,7 +6,7 @@
   verbs: [get, list, watch, patch]
 - apiGroups: [slipway.dev]
   resources: [trainingjobs/status, modelversions/status, inferenceservices/status]
-  verbs: [get, patch, update]
+  verbs: [patch]
 # Asked for by the admission plugin OwnerReferencesPermissionEnforcement, for blockOwnerDeletion on children.
 - apiGroups: [slipway.dev]
   resources: [trainingjobs/finalizers, modelversions/finalizers, inferenceservices/finalizers]
@@ -33,7 +33,7 @@
   verbs: [get, list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 # Exactly the two Secrets of a tenant, and these cannot be read back. They are made by server-side apply, which names
 # what it creates; a plain create of a Secret is refused.
 - apiGroups: [""]
