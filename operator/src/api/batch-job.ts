@@ -1,0 +1,60 @@
+/** The slice of batch/v1 Job the operator reads, and the Job it writes. Only Jobs the operator made are watched. */
+import { z } from 'zod';
+import { MANAGED_BY_SELECTOR, type PodTemplate } from './containers.ts';
+import { type Kind, type KubeObject, Metadata } from './meta.ts';
+
+const JobCondition = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: z.string().exactOptional(),
+  message: z.string().exactOptional(),
+});
+
+const schema = z.object({
+  apiVersion: z.literal('batch/v1'),
+  kind: z.literal('Job'),
+  metadata: Metadata,
+  status: z
+    .object({
+      active: z.int().exactOptional(),
+      failed: z.int().exactOptional(),
+      succeeded: z.int().exactOptional(),
+      startTime: z.string().nullish(),
+      completionTime: z.string().nullish(),
+      conditions: z.array(JobCondition).exactOptional(),
+    })
+    .exactOptional(),
+});
+
+/** The Job the operator asks for. */
+export interface JobSpec {
+  readonly backoffLimit: number;
+  readonly activeDeadlineSeconds: number;
+  readonly podFailurePolicy?: { readonly rules: readonly object[] };
+  readonly podReplacementPolicy?: 'Failed';
+  readonly template: PodTemplate;
+}
+
+export type Job = KubeObject & Readonly<Pick<z.infer<typeof schema>, 'status'>> & { readonly spec?: JobSpec };
+
+export const Job: Kind<Job> = {
+  apiVersion: 'batch/v1',
+  kind: 'Job',
+  plural: 'jobs',
+  selector: MANAGED_BY_SELECTOR,
+  parse: (raw) => schema.parse(raw) as Job,
+};
+
+/** The label Kubernetes puts on every pod of a Job. */
+export const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
+
+const condition = (job: Job, type: string) =>
+  job.status?.conditions?.find((c) => c.type === type && c.status === 'True');
+
+/** The Job's own word that it has given up. */
+export const failedCondition = (job: Job): { readonly reason?: string; readonly message?: string } | undefined =>
+  condition(job, 'Failed');
+
+/** True when no pod of the Job will run any more. */
+export const isFinished = (job: Job): boolean =>
+  condition(job, 'Failed') !== undefined || condition(job, 'Complete') !== undefined;
