@@ -7,9 +7,7 @@ interface Dispatching {
 }
 
 /** One connection pool for all calls; by itself the client opens a new one for each (kubernetes-client/javascript#2893). */
-function clusterConfig(): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromDefault();
+function shareConnections(config: KubeConfig): void {
   const dispatching = config as unknown as Dispatching;
   const create = dispatching.createDispatcher.bind(config);
   let made: unknown;
@@ -17,11 +15,18 @@ function clusterConfig(): KubeConfig {
     made ??= create(...args);
     return made;
   };
+}
+
+/** The cluster this process runs in, or the one KUBECONFIG names. Throws when there is none. */
+export function clusterConfig(): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromDefault();
   return config;
 }
 
-/** Asks the cluster this process runs in, or that KUBECONFIG names. Throws when there is none. */
-export function accessReviews(config: KubeConfig = clusterConfig()): AccessReviews {
+/** Asks that cluster's API server, as whoever `config` says this process is. */
+export function accessReviews(config: KubeConfig): AccessReviews {
+  shareConnections(config);
   const authentication = config.makeApiClient(AuthenticationV1Api);
   const authorization = config.makeApiClient(AuthorizationV1Api);
   return {

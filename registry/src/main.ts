@@ -18,8 +18,8 @@ const CLOSE_MS = 10_000;
 
 async function authorizeAs(auth: Config['auth']): Promise<Authorize> {
   if (auth === 'none') return openToAll;
-  const { accessReviews } = await import('./access-reviews.ts');
-  return kubernetesAuth(accessReviews(), Date.now);
+  const { accessReviews, clusterConfig } = await import('./access-reviews.ts');
+  return kubernetesAuth(accessReviews(clusterConfig()), Date.now);
 }
 
 async function closed(server: Server): Promise<void> {
