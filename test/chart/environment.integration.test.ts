@@ -1,0 +1,89 @@
+/** What the chart tells the processes is what they read: their own parsers are given its environment. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configFromEnv as operatorConfig } from '../../operator/src/config.ts';
+import { UninstallSettings } from '../../operator/src/uninstall.ts';
+import { configFromEnv as registryConfig } from '../../registry/src/config.ts';
+import { environmentOf, find, type Manifest, NAMESPACE, render, type Values } from './helm.ts';
+import { external, valueSets } from './value-sets.ts';
+
+/** The environment as the kubelet would resolve it; a Secret that is not of the chart holds 40 letters under every key. */
+function resolved(objects: readonly Manifest[], deployment: string): Record<string, string> {
+  const entry = ([name, from]: [string, Manifest]): [string, string] => {
+    if (typeof from === 'string') return [name, from];
+    if (from.fieldRef) return [name, from.fieldRef.fieldPath === 'metadata.namespace' ? NAMESPACE : 'pod-1'];
+    const { name: secret, key } = from.secretKeyRef;
+    const own = objects.find((one) => one.kind === 'Secret' && one.metadata.name === secret);
+    return [name, own ? Buffer.from(own.data[key], 'base64').toString() : 'x'.repeat(40)];
+  };
+  return Object.fromEntries(Object.entries(environmentOf(objects, deployment)).map(entry));
+}
+
+for (const [name, values] of Object.entries(valueSets)) {
+  test(`${name}: operator and registry accept their environment`, () => {
+    const objects = render(values);
+    assert.doesNotThrow(() => operatorConfig(resolved(objects, 'slipway-operator')));
+    assert.doesNotThrow(() => registryConfig(resolved(objects, 'slipway-registry')));
+  });
+}
+
+const operator = (values: Values = {}) => operatorConfig(resolved(render(values), 'slipway-operator'));
+
+test('values arrive in the operator', () => {
+  const config = operator({
+    operator: {
+      watchNamespaces: ['a', 'b'],
+      logLevel: 'debug',
+      maxConcurrentReconciles: 9,
+      resyncSeconds: 30,
+      tenantCredentials: 'shared',
+      stsDurationSeconds: 900,
+    },
+    image: { pullSecrets: ['x', 'y'], pullPolicy: 'Never', tag: 'v3' },
+    ...external,
+  });
+  assert.deepEqual(config.watchNamespaces, ['a', 'b']);
+  assert.equal(config.logLevel, 'debug');
+  assert.equal(config.maxConcurrentReconciles, 9);
+  assert.equal(config.resyncMs, 30_000);
+  assert.equal(config.tenancy.mode, 'shared');
+  assert.equal(config.tenancy.stsDurationSeconds, 900);
+  assert.deepEqual(config.pods, {
+    trainerImage: 'slipway/trainer:v3',
+    servingImage: 'slipway/serving:v3',
+    imagePullPolicy: 'Never',
+    imagePullSecrets: ['x', 'y'],
+  });
+  assert.equal(config.postgres.sslMode, 'require');
+  assert.equal(config.objectStorage.region, 'eu-central-1');
+});
+
+test('a default is the same in the chart and in the program', () => {
+  const told = resolved(render(), 'slipway-operator');
+  const withDefaults =
+    /^(LOG_LEVEL|LEASE_NAME|LEADER_ELECTION|MAX_.*|RESYNC_.*|TENANT_.*|STS_.*|IMAGE_PULL_POLICY|PORT)$/;
+  const left = Object.fromEntries(Object.entries(told).filter(([name]) => !withDefaults.test(name)));
+  assert.ok(Object.keys(left).length <= Object.keys(told).length - 9);
+  assert.deepEqual(operatorConfig(left), operatorConfig(told));
+});
+
+test('the lease the operator takes is the one it has the right to', () => {
+  const objects = render();
+  const [, named] = find(objects, 'Role', 'slipway-operator-lease').rules;
+  assert.deepEqual(named.resourceNames, [operatorConfig(resolved(objects, 'slipway-operator')).leaseName]);
+});
+
+test('the uninstall hook names the operator’s Deployment and selects its pods', () => {
+  const objects = render({ operator: { watchNamespaces: ['a'] } });
+  const { env, args } = find(objects, 'Job', 'slipway-uninstall').spec.template.spec.containers[0];
+  const told = Object.fromEntries(env.map((one: Manifest) => [one.name, one.value ?? NAMESPACE]));
+  const settings = UninstallSettings.parse(told);
+  assert.deepEqual(args, ['uninstall']);
+  assert.deepEqual(settings.namespaces, ['a']);
+  const deployment = find(objects, 'Deployment', settings.deployment);
+  const labels = deployment.spec.template.metadata.labels;
+  for (const requirement of settings.selector.split(',')) {
+    const [key, value] = requirement.split('=') as [string, string];
+    assert.equal(labels[key], value);
+  }
+});
