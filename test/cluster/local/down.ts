@@ -5,8 +5,9 @@ import { exists } from '../files.ts';
 import type { Paths } from '../paths.ts';
 import { step } from '../progress.ts';
 import { containerdDaemon } from './container-runtime.ts';
-import { killContainers, killOrphans, removeFolder, removeTraces, unmountBelow } from './leftovers.ts';
+import { killContainers, removeFolder, removeTraces, unmountBelow } from './leftovers.ts';
 import { removeNetwork } from './network.ts';
+import { killOrphans } from './orphans.ts';
 
 /** Containers are ended by the runtime, so it is started once more when only its containers live. */
 async function endContainers(paths: Paths): Promise<void> {

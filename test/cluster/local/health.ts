@@ -1,9 +1,11 @@
 import { isRunning } from '../daemon.ts';
+import { answers, ownEngine } from '../docker.ts';
 import { exists } from '../files.ts';
 import type { Paths } from '../paths.ts';
 import { addresses } from './addresses.ts';
 import { type Api, connect } from './api.ts';
 import { namesResolve } from './name-service.ts';
+import { runtimeAnswers } from './runtime.ts';
 
 interface Node {
   readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
@@ -44,6 +46,8 @@ export async function ailments(paths: Paths, names: readonly string[]): Promise<
   // A kubelet renews its lease every 10 seconds.
   const fresh = await reportsSince(api, Date.now() - 40_000);
   if (!fresh || !(await nodeIsReady(api))) found.push('the node is not Ready');
+  if (!(await runtimeAnswers(paths))) found.push('the container runtime does not answer');
+  if (names.includes('dockerd') && !(await answers(ownEngine(paths)))) found.push('the Docker Engine does not answer');
   if (!(await namesResolve())) found.push('names in the cluster do not resolve');
   return found;
 }

@@ -1,6 +1,5 @@
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
-import { eventually, run, succeeds } from '../exec.ts';
-import { readIfThere } from '../files.ts';
+import { run } from '../exec.ts';
 import type { Paths } from '../paths.ts';
 
 /** Mount points at or below the folders, innermost first, out of a mountinfo text. */
@@ -39,50 +38,6 @@ export async function killContainers(paths: Paths): Promise<void> {
       run('ctr', ctr(paths, namespace, 'tasks', 'rm', '--force', task), { mayFail: true, timeoutMs: 10_000 });
     for (let first = 0; first < tasks.length; first += 8) await Promise.all(tasks.slice(first, first + 8).map(remove));
   }
-}
-
-/**
- * Pids of the containers and of their shims that belong to our runtime: a container's first process is noted in the
- * runtime's folder for it, and a shim carries our socket's path as an argument. Another runtime's have neither.
- */
-async function containerPids(paths: Paths): Promise<number[]> {
-  const pids: number[] = [];
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const words = ((await readIfThere(`/proc/${name}/cmdline`)) ?? '').split('\0');
-    const isShim = words[words.indexOf('-address') + 1] === paths.containerdSocket && words.includes('-namespace');
-    if (isShim || (await runsInFolder(name, paths.containerdState))) pids.push(Number(name));
-  }
-  return pids;
-}
-
-/** Whether the process's mounts come from the runtime's folder, which a container's root does. */
-async function runsInFolder(pid: string, folder: string): Promise<boolean> {
-  const own = await readlink('/proc/self/ns/mnt');
-  if ((await readlink(`/proc/${pid}/ns/mnt`).catch(() => own)) === own) return false;
-  const groups = (await readIfThere(`/proc/${pid}/cgroup`)) ?? '';
-  const id = /[0-9a-f]{64}/.exec(groups)?.[0];
-  if (id === undefined) return false;
-  const bundles = `${folder}/io.containerd.runtime.v2.task`;
-  return (
-    (await succeeds('test', ['-d', `${bundles}/k8s.io/${id}`])) || succeeds('test', ['-d', `${bundles}/moby/${id}`])
-  );
-}
-
-/** Kills what is left of our containers after the runtime is gone, by pid. */
-export async function killOrphans(paths: Paths): Promise<void> {
-  const none = async (): Promise<boolean> => {
-    const pids = await containerPids(paths);
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself in the meantime.
-      }
-    }
-    return pids.length === 0;
-  };
-  await eventually(none, 10_000, 100);
 }
 
 /** Removes a folder with what is mounted in it. */

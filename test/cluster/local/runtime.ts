@@ -1,5 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { ensureRunning, isRunning } from '../daemon.ts';
+import { ensureRunning, isRunning, stop } from '../daemon.ts';
 import { answers, type Engine, ownEngine } from '../docker.ts';
 import { eventually, succeeds } from '../exec.ts';
 import { writeWhole } from '../files.ts';
@@ -16,10 +16,16 @@ import {
 import { ProcessFailed } from './errors.ts';
 import { ensureNetwork } from './network.ts';
 
+/** Whether the container runtime answers on its socket. */
+export function runtimeAnswers(paths: Paths): Promise<boolean> {
+  return succeeds('ctr', ['-a', paths.containerdSocket, 'version'], { timeoutMs: 5_000 });
+}
+
 async function startContainerd(paths: Paths): Promise<void> {
+  const ready = (): Promise<boolean> => runtimeAnswers(paths);
+  // One that runs and does not answer has lost its socket, or its mind.
+  if ((await isRunning(paths, 'containerd')) && !(await eventually(ready, 3_000))) await stop(paths, 'containerd');
   await ensureRunning(paths, containerdDaemon(paths));
-  const ready = (): Promise<boolean> =>
-    succeeds('ctr', ['-a', paths.containerdSocket, 'version'], { timeoutMs: 5_000 });
   if (!(await eventually(ready, 30_000, 200))) throw new ProcessFailed('containerd', 'does not answer');
 }
 
@@ -42,8 +48,9 @@ export async function ensureDocker(paths: Paths): Promise<Engine> {
   if (running && (await answers(engine))) return engine;
   await step('Docker Engine', async () => {
     await writeWhole(`${paths.config}/docker.json`, dockerConfig);
+    if (running) await stop(paths, 'dockerd');
     // A pid that was given to another process would make Docker think that it runs already.
-    if (!running) await rm(`${paths.run}/docker.pid`, { force: true });
+    await rm(`${paths.run}/docker.pid`, { force: true });
     await ensureRunning(paths, dockerDaemon(paths));
     const ready = (): Promise<boolean> => answers(engine);
     if (!(await eventually(ready, 60_000, 300))) throw new ProcessFailed('dockerd', 'does not answer');

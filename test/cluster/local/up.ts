@@ -17,9 +17,10 @@ import { NotReady, ProcessFailed } from './errors.ts';
 import { ailments, apiIsReady, nodeIsReady, reportsSince } from './health.ts';
 import { loadIntoLocal } from './images.ts';
 import { writeKubeconfigs } from './kubeconfig.ts';
-import { killOrphans, removeFolder } from './leftovers.ts';
+import { removeFolder } from './leftovers.ts';
 import { nameService, namesResolve } from './name-service.ts';
 import { bridgeIsFiltered } from './network.ts';
+import { killForgotten, killOrphans } from './orphans.ts';
 import { ensureDocker, ensureRuntime } from './runtime.ts';
 import { storageClass } from './storage.ts';
 
@@ -141,6 +142,7 @@ const firstImages = ['localhost/pause:1', `slipway/coredns:${tools.coredns.versi
 async function ownRuntime(paths: Paths): Promise<void> {
   await forgetEarlierBoot(paths);
   await takeRunFolder(paths);
+  await killForgotten(paths);
   await ensureRuntime(paths);
 }
 
