@@ -6,8 +6,16 @@
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
   readonly reason: string;
-  constructor(reason: string, message: string, options?: ErrorOptions) {
+  /** Set when it may pass unseen by any watch (a quota was raised): look again after this long all the same. */
+  readonly retryAfterMs: number | undefined;
+  constructor(reason: string, message: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
     super(message, options);
     this.reason = reason;
+    this.retryAfterMs = options?.retryAfterMs;
   }
+}
+
+/** The lease's deadline has passed (or it was never held): nothing was sent. The process is about to end. */
+export class NotLeadingError extends Error {
+  override readonly name = 'NotLeadingError';
 }

@@ -38,6 +38,8 @@ export interface ControllerDefinition<T extends CustomResource = CustomResource>
   }[];
   /** Condition reasons whose appearance is a Warning event; every other transition is a Normal one. */
   readonly warnings: ReadonlySet<string>;
+  /** The kind's summary condition (`Ready`, `Succeeded`): a TerminalError makes it False, beside `Stalled`. */
+  readonly summary?: string;
   reconcile(ctx: Context, object: T): Promise<Result<NonNullable<T['status']> & CommonStatus>>;
   /** Undo effects outside the cluster; having it adds the finalizer `finalizer` before the first reconcile. */
   readonly finalizer?: string;

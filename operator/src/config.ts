@@ -1,0 +1,91 @@
+/** The operator's environment. A wrong value is one sentence naming the variable; no value is ever repeated. */
+import { objectStorageFromEnv, postgresFromEnv } from '@slipway/contract';
+import { z } from 'zod';
+import { tenancyFromEnv } from './tenancy/settings.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `a, b` → [a, b]; empty → []. */
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const wholeNumber = (least: number, most: number, fallback: number) =>
+  z.coerce.number().int().min(least).max(most).default(fallback);
+
+const Variables = z.object({
+  POD_NAME: z.string().min(1),
+  POD_NAMESPACE: z.string().regex(namespaceName),
+  PORT: wholeNumber(0, 65_535, 8_080),
+  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  WATCH_NAMESPACES: list.pipe(z.array(z.string().regex(namespaceName))),
+  LEADER_ELECTION: z.enum(['true', 'false']).default('true'),
+  LEASE_NAME: z.string().min(1).max(253).default('slipway-operator'),
+  MAX_CONCURRENT_RECONCILES: wholeNumber(1, 64, 4),
+  RESYNC_SECONDS: wholeNumber(1, 86_400, 600),
+  TRAINER_IMAGE: z.string().min(1),
+  SERVING_IMAGE: z.string().min(1),
+  IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
+  IMAGE_PULL_SECRETS: list,
+});
+
+/** Wrong or missing environment variables, one per line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** An empty variable counts as absent, as charts leave them. */
+const withoutEmpty = (env: Environment): Environment =>
+  Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+
+function attempt<T>(problems: string[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    for (const { path, message } of error.issues) problems.push(`${String(path[0])}: ${message}`);
+    return undefined;
+  }
+}
+
+/** Everything the process is told from outside. Throws ConfigError naming every variable that is wrong. */
+export function configFromEnv(environment: Environment) {
+  const env = withoutEmpty(environment);
+  const problems: string[] = [];
+  const own = attempt(problems, () => Variables.parse(env));
+  const tenancy = attempt(problems, () => tenancyFromEnv(env));
+  const postgres = attempt(problems, () => postgresFromEnv(env));
+  const objectStorage = attempt(problems, () => objectStorageFromEnv(env));
+  if (!own || !tenancy || !postgres || !objectStorage) {
+    const unique = [...new Set(problems)].join('\n  ');
+    throw new ConfigError(`wrong or missing environment variables (the chart sets them):\n  ${unique}`);
+  }
+  return {
+    podName: own.POD_NAME,
+    podNamespace: own.POD_NAMESPACE,
+    port: own.PORT,
+    logLevel: own.LOG_LEVEL,
+    watchNamespaces: own.WATCH_NAMESPACES,
+    leaderElection: own.LEADER_ELECTION === 'true',
+    leaseName: own.LEASE_NAME,
+    maxConcurrentReconciles: own.MAX_CONCURRENT_RECONCILES,
+    resyncMs: own.RESYNC_SECONDS * 1000,
+    pods: {
+      trainerImage: own.TRAINER_IMAGE,
+      servingImage: own.SERVING_IMAGE,
+      imagePullPolicy: own.IMAGE_PULL_POLICY,
+      imagePullSecrets: own.IMAGE_PULL_SECRETS,
+    },
+    tenancy,
+    postgres,
+    objectStorage,
+  };
+}
+
+export type Config = ReturnType<typeof configFromEnv>;

@@ -1,0 +1,44 @@
+/** What tenancy may do in the cluster: read a namespace's identity, write Secrets, delete one by name. */
+import { z } from 'zod';
+import { FIELD_MANAGER } from './apply.ts';
+import { isNotFound } from './errors.ts';
+import { resourcePath } from './paths.ts';
+import type { KubeRequest, Transport } from './transport.ts';
+
+const SECRETS = { apiVersion: 'v1', plural: 'secrets' };
+const NAMESPACES = { apiVersion: 'v1', plural: 'namespaces' };
+
+const Namespace = z.object({
+  metadata: z.object({ uid: z.string(), annotations: z.record(z.string(), z.string()).optional() }),
+});
+
+interface Secret {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+}
+
+/** Uncached; `write` sends only while this process leads. */
+export function tenantAccess(transport: Transport, write: (request: KubeRequest) => Promise<unknown>) {
+  return {
+    async readNamespace(name: string): Promise<{ uid: string; annotations: Readonly<Record<string, string>> }> {
+      const path = `${resourcePath(NAMESPACES)}/${encodeURIComponent(name)}`;
+      const { metadata } = Namespace.parse(await transport.json({ method: 'GET', path }));
+      return { uid: metadata.uid, annotations: metadata.annotations ?? {} };
+    },
+    async applySecret(secret: Secret): Promise<void> {
+      await write({
+        method: 'PATCH',
+        path: resourcePath(SECRETS, secret.metadata.namespace, secret.metadata.name),
+        query: { fieldManager: FIELD_MANAGER, force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: secret,
+      });
+    },
+    async deleteSecret(namespace: string, name: string): Promise<void> {
+      try {
+        await write({ method: 'DELETE', path: resourcePath(SECRETS, namespace, name) });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    },
+  };
+}
