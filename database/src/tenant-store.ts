@@ -79,11 +79,15 @@ async function makeRole(on: Queryable, role: string, database: string, password:
   if (!connect?.allowed) await query(on, `GRANT CONNECT ON DATABASE ${pg.escapeIdentifier(database)} TO ${name}`);
 }
 
-const denied = (error: unknown): unknown =>
-  isInsufficientPrivilege(error)
-    ? new RoleDeniedError('the database user may not create roles: ALTER ROLE it CREATEROLE', { cause: error })
-    : error;
+const denied = (error: unknown): unknown => {
+  if (!isInsufficientPrivilege(error)) return error;
+  const cure =
+    'give it CREATEROLE (ALTER ROLE … CREATEROLE), or, where all namespaces trust each other, ' +
+    'hand out one shared credential (operator.tenantCredentials=shared)';
+  return new RoleDeniedError(`the database user may not create a role for the namespace: ${cure}`, { cause: error });
+};
 
+/** Tenants in Postgres. What is as it should be is claimed by reading alone. */
 export const tenantStore = (pool: Queryable, write: Write): TenantStore => ({
   async claim(namespace, namespaceUid, adoptUid) {
     if ((await ownerOf(pool, namespace)) === namespaceUid) return;
