@@ -24,13 +24,18 @@ const settings = [
   ...[`--set=operator.watchNamespaces={${namespace}}`, '--wait', '--timeout=4m'],
 ];
 
+/** Definitions that were not there before are taken away again: whoever installs next wants to own them. */
+let broughtDefinitions = false;
+
 before(() => {
   freshNamespace(namespace);
-  kubectl(['apply', '--server-side', '--force-conflicts', '-f', 'crds']);
+  broughtDefinitions = !kubectl(['get', 'crd', '-o', 'name']).includes('slipway.dev');
+  if (broughtDefinitions) kubectl(['apply', '--server-side', '-f', 'crds']);
   helmOrThrow('install', release, CHART, ...settings);
 });
 after(() => {
   helm(['uninstall', release, '-n', namespace, '--no-hooks', '--ignore-not-found']);
+  if (broughtDefinitions) kubectl(['delete', '-f', 'crds', '--ignore-not-found']);
   dropNamespace(namespace);
 });
 
