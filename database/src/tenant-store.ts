@@ -62,7 +62,8 @@ async function makeRole(on: Queryable, role: string, database: string, password:
   );
   const name = pg.escapeIdentifier(role);
   const secret = pg.escapeLiteral(scramVerifier(password));
-  const attributes = `LOGIN NOINHERIT NOCREATEROLE NOCREATEDB CONNECTION LIMIT 20 PASSWORD ${secret}`;
+  // Only what differs from a new role's defaults: since 16 naming an attribute the main user lacks is refused, even as NO….
+  const attributes = `LOGIN NOINHERIT CONNECTION LIMIT 20 PASSWORD ${secret}`;
   await query(on, `${existing?.found ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`);
   await query(on, `ALTER ROLE ${name} SET statement_timeout = '60s'`);
   await query(on, `ALTER ROLE ${name} SET idle_in_transaction_session_timeout = '60s'`);
