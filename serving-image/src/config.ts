@@ -38,6 +38,8 @@ const ServeEnv = ModelEnv.extend({
   MAX_ROWS: Count(4096, 1_000_000),
   /** Requests waiting for the model beyond this are refused with 429. */
   MAX_QUEUED_REQUESTS: Count(1024, 1_000_000),
+  /** A client that has not sent its whole request by then is let go. */
+  REQUEST_TIMEOUT_MS: Count(10_000, 3_600_000),
   /** How long requests are still taken after SIGTERM, until every proxy knows that this pod is leaving. */
   DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(5000),
 });

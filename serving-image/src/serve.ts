@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { runtimeThreads } from './cgroup.ts';
 import type { ServeConfig } from './config.ts';
 import { enterEmptyDirectory } from './empty-directory.ts';
 import { createApp } from './http/app.ts';
@@ -13,7 +14,6 @@ import type { Logger } from './log.ts';
 import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
-import { runtimeThreads } from './model/threads.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 
 /** Resolves when SIGTERM has been obeyed. Throws FailureError when the model is not the registered one or does not work. */
@@ -33,6 +33,7 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
     metrics,
     log,
     maxBodyBytes: config.MAX_BODY_BYTES,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
   });
   await listen(server, config);
   log.info({ port: (server.address() as AddressInfo).port, model: state.identity }, 'listening');

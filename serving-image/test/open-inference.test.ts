@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { assertClose } from './close.ts';
 import { echo, iris, irisScores } from './models.ts';
 import { type Served, serve } from './program.ts';
 
@@ -89,7 +90,7 @@ describe('Open Inference Protocol V2', () => {
       const [label, scores] = outputs;
       assert.deepEqual(label, { name: 'label', datatype: 'INT64', shape: [1], data: [id] });
       assert.deepEqual({ ...scores, data: [] }, { name: 'probabilities', datatype: 'FP32', shape: [1, 3], data: [] });
-      scores?.data.forEach((p, k) => assert.ok(Math.abs(p - (probabilities[k] as number)) < 1e-5));
+      assertClose(scores?.data, probabilities);
     }
   });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { assertClose } from './close.ts';
 import { ambiguous, echo, iris, irisOneRow, irisRow, irisScores, logarithm, regressor, SPECIES } from './models.ts';
 import { type Served, serve } from './program.ts';
 
@@ -163,7 +164,7 @@ describe('POST /predict', () => {
         const { outputs } = (await response.json()) as { outputs: { name: string; data: number[] }[] };
         const expected = irisScores(values);
         assert.equal(outputs[0]?.data[0], expected.id);
-        outputs[1]?.data.forEach((p, k) => assert.ok(Math.abs(p - (expected.probabilities[k] as number)) < 1e-4));
+        assertClose(outputs[1]?.data, expected.probabilities);
       }
     };
     await Promise.all(Array.from({ length: 64 }, worker));

@@ -19,22 +19,22 @@ export interface ServerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly maxBodyBytes: number;
+  readonly requestTimeoutMs: number;
 }
 
 /** All bodies held at once, in times the largest single one. */
 const HELD_BODIES = 8;
-const REQUEST_TIMEOUT_MS = 10_000;
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 8192;
 
 export function createModelServer(options: ServerOptions): Server {
-  const { state, protocols, app, metrics } = options;
+  const { state, protocols, app, metrics, requestTimeoutMs } = options;
   const answer = createAnswer(options);
   const server = createServer(
     {
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: 1000,
     },

@@ -36,7 +36,7 @@ export function parseJsonExactly(body: Buffer): unknown {
       : value;
   try {
     return JSON.parse(body.toString('utf8'), exact as (key: string, value: unknown) => unknown);
-  } catch (error) {
+  } catch {
     throw new NotJsonError(undefined);
   }
 }

@@ -1,5 +1,6 @@
 /** Running the probe at arm's length: a time limit, no environment, and a sentence for every way it can die. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { memoryLimit } from '../cgroup.ts';
 import { FailureError } from '../failure.ts';
 import { PROBE_COMMAND, type ProbeRequest, ProbeResult } from './probe-protocol.ts';
 
@@ -22,7 +23,8 @@ export async function runProbe(
   timeoutSeconds: number,
   program: ProbeProgram = thisProgram(),
 ): Promise<ProbeReport> {
-  const child = spawn(program.command, program.arguments, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: {} });
+  const [command, ...rest] = withLimit(program, memoryLimit());
+  const child = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: {} });
   try {
     const result = await outcome(child, request, timeoutSeconds);
     if (result.ok) return result;
@@ -31,6 +33,19 @@ export async function runProbe(
     child.kill('SIGKILL');
   }
 }
+
+/** Address space Node and the runtime reserve before any model is there; most of it is never used. */
+const RESERVED_BYTES = 1024 ** 3;
+
+/** A model that asks for far more memory than there is gets an error it can report, not the whole container killed. */
+const withLimit = (program: ProbeProgram, bytes: number): [string, ...string[]] => [
+  '/bin/sh',
+  '-c',
+  'ulimit -d "$0" 2>/dev/null; exec "$@"',
+  String(Math.floor((bytes + RESERVED_BYTES) / 1024)),
+  program.command,
+  ...program.arguments,
+];
 
 function outcome(child: ChildProcess, request: ProbeRequest, timeoutSeconds: number): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,6 @@
+/** What this container is allowed, read from its control group. */
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 
 const read = (path: string): string | undefined => {
   try {
@@ -20,4 +22,11 @@ export function threadsFor(quota: string | undefined): number {
 export function runtimeThreads(): number {
   const v1 = `${read('/sys/fs/cgroup/cpu/cpu.cfs_quota_us') ?? 'max'} ${read('/sys/fs/cgroup/cpu/cpu.cfs_period_us') ?? ''}`;
   return threadsFor(read('/sys/fs/cgroup/cpu.max') ?? v1.trim());
+}
+
+/** Bytes this container may use; half of the machine where nothing limits it. */
+export function memoryLimit(): number {
+  const limit = Number(read('/sys/fs/cgroup/memory.max') ?? read('/sys/fs/cgroup/memory/memory.limit_in_bytes'));
+  const half = totalmem() / 2;
+  return limit > 0 && limit < totalmem() ? limit : half;
 }

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { filesOf, modelFolder } from './folder.ts';
+import { iris, irisRow, network } from './models.ts';
+import { run, serve, serveEnv } from './program.ts';
+
+const SAMPLE = JSON.stringify({ samples: [irisRow([5.1, 3.5, 1.4, 0.2])] });
+const predict = (url: string) =>
+  fetch(`${url}/predict`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: SAMPLE });
+
+test('a ready server says what it serves', async (t) => {
+  const server = await serve(t, iris);
+  const health = (await (await fetch(`${server.url}/health`)).json()) as Record<string, unknown>;
+  assert.equal(typeof health['uptime_seconds'], 'number');
+  delete health['uptime_seconds'];
+  assert.deepEqual(health, {
+    status: 'ok',
+    model_name: 'iris',
+    model_version: '2',
+    version: '2',
+    model_uri: 'models:/iris/2',
+    model_loaded: true,
+    sha256: server.folder.digest,
+  });
+  assert.equal((await fetch(`${server.url}/livez`)).status, 200);
+  assert.equal((await fetch(`${server.url}/readyz`)).status, 200);
+});
+
+test('metrics count requests by endpoint and status, and no client can add labels', async (t) => {
+  const server = await serve(t, iris);
+  await predict(server.url);
+  await fetch(`${server.url}/predict`);
+  for (let i = 0; i < 5; i++) await fetch(`${server.url}/made-up-${i}`);
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  assert.match(text, /slipway_requests_total\{endpoint="predict",status="200",model="iris",version="2"\} 1/);
+  assert.match(text, /slipway_requests_total\{endpoint="predict",status="405",model="iris",version="2"\} 1/);
+  assert.match(text, /slipway_requests_total\{endpoint="other",status="404",model="iris",version="2"\} 5/);
+  assert.match(text, /slipway_request_duration_seconds_count\{model="iris",version="2",endpoint="predict"\} 2/);
+  assert.match(text, /slipway_model_ready\{model="iris",version="2"\} 1/);
+  assert.doesNotMatch(text, /made-up/);
+});
+
+test('a changed artifact never serves: health answers, predictions do not, the process ends with the reason', async (t) => {
+  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(64 * 1024 * 1024) });
+  const bytes = Buffer.from(iris.onnx);
+  bytes[60] = (bytes[60] as number) ^ 1;
+  await writeFile(join(folder.dir, 'model.onnx'), bytes);
+  const { artifact } = folder;
+  // The large file is hashed first: time to ask while the server still looks at its model.
+  const files = [artifact.files.at(-1)!, ...artifact.files.slice(0, -1)];
+  const program = await run(t, 'serve', {
+    ...serveEnv(folder),
+    MODEL_ARTIFACT: JSON.stringify({ ...artifact, files }),
+  });
+  const { port } = await program.logged('listening');
+  const url = `http://127.0.0.1:${port}`;
+  const statuses = new Set<number>();
+  const ask = async (): Promise<void> => {
+    for (;;) {
+      const [ready, prediction] = await Promise.all([fetch(`${url}/readyz`), predict(url)]);
+      statuses.add(ready.status).add(prediction.status);
+    }
+  };
+  await ask().catch(() => undefined);
+  const { code } = await program.ended;
+  assert.equal(code, 65);
+  assert.deepEqual(
+    [...statuses].filter((status) => status !== 503),
+    [],
+  );
+  const message = await program.termination();
+  assert.deepEqual([message?.stage, message?.reason], ['serve', 'DigestMismatch']);
+  assert.match(message?.message ?? '', /file model\.onnx: expected sha256/);
+});
+
+test('while the model loads, health answers and predictions are 503 with Retry-After', async (t) => {
+  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(128 * 1024 * 1024) });
+  const program = await run(t, 'serve', serveEnv(folder));
+  const { port } = await program.logged('listening');
+  const url = `http://127.0.0.1:${port}`;
+  const [live, ready, health, v2, prediction] = await Promise.all([
+    fetch(`${url}/livez`),
+    fetch(`${url}/readyz`),
+    fetch(`${url}/health`),
+    fetch(`${url}/v2/models/iris`),
+    predict(url),
+  ]);
+  assert.deepEqual(
+    [live, ready, health, v2, prediction].map(({ status }) => status),
+    [200, 503, 503, 503, 503],
+  );
+  assert.equal(prediction.headers.get('retry-after'), '1');
+  assert.equal(prediction.headers.get('x-model-version'), '2');
+  await program.logged('ready');
+  assert.equal((await predict(url)).status, 200);
+});
+
+test('an environment that makes no sense is named', async (t) => {
+  const folder = await modelFolder(t, filesOf(iris));
+  const program = await run(t, 'serve', { ...serveEnv(folder), MODEL_ARTIFACT: '{' });
+  assert.equal((await program.ended).code, 65);
+  assert.equal((await program.termination())?.message, 'environment variable MODEL_ARTIFACT: expected JSON');
+});
+
+test('a client that sends its request too slowly is let go, others are not kept waiting', async (t) => {
+  const server = await serve(t, iris, { REQUEST_TIMEOUT_MS: '1000' });
+  const sockets = Array.from({ length: 50 }, () => connect(Number(new URL(server.url).port), '127.0.0.1'));
+  t.after(() => sockets.map((socket) => socket.destroy()));
+  for (const socket of sockets) {
+    socket.on('error', () => {});
+    socket.write('POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{');
+  }
+  assert.equal((await predict(server.url)).status, 200);
+  const replies = await Promise.all(sockets.map(async (socket) => String((await once(socket, 'data'))[0])));
+  assert.ok(
+    replies.every((reply) => reply.startsWith('HTTP/1.1 408')),
+    replies[0],
+  );
+});
+
+test('SIGTERM before the model is ready ends the process at once', async (t) => {
+  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(128 * 1024 * 1024) });
+  const program = await run(t, 'serve', { ...serveEnv(folder), DRAIN_DELAY_MS: '60000' });
+  await program.logged('listening');
+  program.child.kill('SIGTERM');
+  assert.equal((await program.ended).code, 0);
+  assert.doesNotMatch(program.log(), /"message":"ready"/);
+});
+
+interface Tally {
+  ok: number;
+  failures: string[];
+}
+
+/** One keep-alive client: a request after the other to wherever `target` points, until `isDone`. */
+async function client(target: () => string, isDone: () => boolean, thinkMs: number, tally: Tally): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  while (!isDone()) {
+    await new Promise<void>((resolve) => {
+      const sent = request(
+        `${target()}/predict`,
+        { agent, method: 'POST', headers: { 'content-type': 'application/json' } },
+        (response) => {
+          response.resume();
+          response.on('end', () => {
+            if (response.statusCode === 200) tally.ok++;
+            else tally.failures.push(`status ${response.statusCode}`);
+            resolve();
+          });
+        },
+      );
+      sent.on('error', (error) => {
+        tally.failures.push(String(error));
+        resolve();
+      });
+      sent.end(SAMPLE);
+    });
+    if (thinkMs > 0) await sleep(Math.random() * thinkMs);
+  }
+  agent.destroy();
+}
+
+test('a switch under load loses nothing: 24 busy and 8 slow keep-alive clients, SIGTERM twice', async (t) => {
+  const settings = { DRAIN_DELAY_MS: '1000' };
+  const [old, next] = await Promise.all([
+    serve(t, iris, settings),
+    serve(t, iris, { ...settings, MODEL_VERSION: '3' }),
+  ]);
+  let target = old.url;
+  let isDone = false;
+  const tally: Tally = { ok: 0, failures: [] };
+  const clients = Array.from({ length: 32 }, (_, i) =>
+    client(
+      () => target,
+      () => isDone,
+      i < 24 ? 0 : 400,
+      tally,
+    ),
+  );
+  while (tally.ok < 1000) await sleep(5);
+  old.child.kill('SIGTERM');
+  await old.logged('draining');
+  const ready = await fetch(`${old.url}/readyz`);
+  assert.equal(ready.status, 503);
+  const late = await predict(old.url);
+  assert.deepEqual([late.status, late.headers.get('connection')], [200, 'close']);
+  old.child.kill('SIGTERM');
+  // The endpoint is taken out of the service a little later, as it is in a cluster.
+  await sleep(300);
+  target = next.url;
+  assert.deepEqual(await old.ended, { code: 0, signal: null });
+  const before = tally.ok;
+  while (tally.ok < before + 500) await sleep(5);
+  isDone = true;
+  await Promise.all(clients);
+  assert.deepEqual(tally.failures, []);
+});
+
+test('requests in flight at SIGTERM are finished', async (t) => {
+  const server = await serve(t, network([64, 2048, 2048, 8]));
+  const row = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`x_${i}`, i / 64]));
+  const body = JSON.stringify({ samples: Array.from({ length: 512 }, () => row) });
+  const sent = Array.from({ length: 6 }, () =>
+    fetch(`${server.url}/predict`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
+  );
+  const count = (text: string, metric: RegExp): number => Number(metric.exec(text)?.[1] ?? 0);
+  // All six have arrived when those answered and those in flight, but for the question itself, are six.
+  for (let arrived = 0; arrived < 6; ) {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    const answered = count(text, /slipway_requests_total\{endpoint="predict"[^}]*\} (\d+)/);
+    arrived = answered + count(text, /slipway_requests_in_flight\{[^}]*\} (\d+)/) - 1;
+    assert.ok(answered < 6, 'the model is fast enough to leave nothing in flight');
+  }
+  server.child.kill('SIGTERM');
+  const answers = await Promise.all(sent);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200, 200, 200],
+  );
+  assert.deepEqual(await server.ended, { code: 0, signal: null });
+});
