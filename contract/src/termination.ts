@@ -25,6 +25,7 @@ export const FailureReason = z.enum([
   'TargetNotFound',
   'FeatureNotFound',
   'InvalidCell',
+  'InvalidTarget',
   'EmptyInput',
   'NoModelProduced',
   'InvalidModel',

@@ -4,7 +4,7 @@ import { Sha256 } from './artifact.ts';
 
 export const INPUT_DIR = '/input';
 export const OUTPUT_DIR = '/output';
-/** Below /input; written by `fetch`, not writable by the trainer. */
+/** Below /input; written by `fetch`, not writable by the trainer. Below /output: what was really used, defaults included. */
 export const PARAMS_FILE = 'params.json';
 export const INPUT_DIGESTS_FILE = '.slipway/inputs.json';
 /** Below /output. */
