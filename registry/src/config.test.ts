@@ -20,11 +20,27 @@ test('without further settings the registry listens on 5000 and asks who is ther
 for (const [name, change] of [
   ['PORT', { PORT: 'http' }],
   ['AUTH', { AUTH: 'basic' }],
-  ['POSTGRES_HOST', { POSTGRES_HOST: undefined }],
+  ['POSTGRES_HOST', { POSTGRES_HOST: '' }],
 ] as const)
   test(`a wrong ${name} is refused by name`, () => {
-    assert.throws(() => configFromEnv({ ...env, ...change }), new RegExp(name));
+    assert.throws(() => configFromEnv({ ...env, ...change }), {
+      name: 'ConfigError',
+      message: new RegExp(`: ${name}: `),
+    });
   });
+
+test('all that is wrong is said at once, and no value is repeated', () => {
+  const wrong = { AUTH: 'canary', PORT: 'canary', POSTGRES_PORT: 'canary', POSTGRES_PASSWORD: undefined };
+  const error = (() => {
+    try {
+      return configFromEnv({ ...env, ...wrong });
+    } catch (thrown) {
+      return thrown as Error;
+    }
+  })() as Error;
+  for (const name of Object.keys(wrong)) assert.match(error.message, new RegExp(`${name}: `));
+  assert.doesNotMatch(error.message, /canary/);
+});
 
 test('the version is that of the package', () => {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));

@@ -15,8 +15,27 @@ export interface Config {
   readonly postgres: PostgresAccess;
 }
 
-/** The process's environment. Throws a ZodError naming every variable that is wrong. */
-export function configFromEnv(env: Readonly<Record<string, string | undefined>>): Config {
-  const { PORT, AUTH, LOG_LEVEL } = RegistryEnv.parse(env);
-  return { port: PORT, auth: AUTH, logLevel: LOG_LEVEL, postgres: postgresFromEnv(env) };
+/** Wrong or missing environment variables, in one sentence; no value is repeated. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** The process's environment; an empty variable counts as absent. Throws ConfigError naming every variable that is wrong. */
+export function configFromEnv(environment: Readonly<Record<string, string | undefined>>): Config {
+  const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const problems: string[] = [];
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof z.ZodError)) throw error;
+      problems.push(...error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`));
+      return undefined;
+    }
+  };
+  const own = attempt(() => RegistryEnv.parse(env));
+  const postgres = attempt(() => postgresFromEnv(env));
+  if (!own || !postgres)
+    throw new ConfigError(`wrong or missing environment variables (the chart sets them): ${problems.join('; ')}`);
+  return { port: own.PORT, auth: own.AUTH, logLevel: own.LOG_LEVEL, postgres };
 }
