@@ -16,7 +16,10 @@ export interface RunRow {
   status: RunStatus;
   start_time: Date;
   end_time: Date | null;
+  model: string | null;
   version: number | null;
+  failure_reason: string | null;
+  failure_message: string | null;
   metrics: Record<string, number | string>;
 }
 
@@ -25,7 +28,13 @@ export const metricsOfRun = `(SELECT coalesce(jsonb_object_agg(l.key, l.value), 
   WHERE l.namespace = r.namespace AND l.run_id = r.run_id) AS metrics`;
 
 export const runColumns = `r.namespace, r.run_key, r.run_id, r.experiment_id, r.generation, r.spec_digest, r.status,
-  r.start_time, r.end_time, r.version, ${metricsOfRun}`;
+  r.start_time, r.end_time, r.model, r.version, r.failure_reason, r.failure_message, ${metricsOfRun}`;
+
+/** A run that published after all keeps no failure. */
+const failureFrom = ({ status, failure_reason: reason, failure_message: message }: RunRow): Pick<Run, 'failure'> =>
+  reason !== null && (status === 'FAILED' || status === 'KILLED')
+    ? { failure: { reason, message: message ?? '' } }
+    : {};
 
 /** A run that the operator started. */
 export const runFrom = (row: RunRow): Run => ({
@@ -38,7 +47,9 @@ export const runFrom = (row: RunRow): Run => ({
   status: row.status,
   startTime: row.start_time.toISOString(),
   ...(row.end_time && { endTime: row.end_time.toISOString() }),
+  ...(row.model !== null && { model: row.model }),
   ...(row.version !== null && { version: row.version }),
+  ...failureFrom(row),
   metrics: numbers(row.metrics),
 });
 

@@ -17,6 +17,10 @@ export interface Run {
   readonly endTime?: string;
   /** The version the run published; absent while it runs, when it failed, and when nothing was to be registered. */
   readonly version?: number;
+  /** The registered model that version belongs to. */
+  readonly model?: string;
+  /** Why it is FAILED or KILLED, as `fail` was told. */
+  readonly failure?: { readonly reason: string; readonly message: string };
   /** Latest value by metric name. */
   readonly metrics: Readonly<Record<string, number>>;
 }

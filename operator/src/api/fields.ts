@@ -20,16 +20,18 @@ export function durationSeconds(duration: string): number {
   return Number(duration.slice(0, -1)) * (unit === 'h' ? 3600 : unit === 'm' ? 60 : 1);
 }
 
+const quantityPattern = /^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$/;
+
 /** A Kubernetes quantity: `500m`, `1`, `256Mi`. YAML may write it as a number. */
 export const Quantity = z
-  .union([z.int(), z.string().max(32)])
+  .union([z.int().min(0), z.string().max(32).regex(quantityPattern)])
   .meta({ 'x-kubernetes-int-or-string': true })
   .describe('A Kubernetes quantity, like 500m or 256Mi.');
 
 const ResourceList = z.object({
-  cpu: Quantity.exactOptional(),
-  memory: Quantity.exactOptional(),
-  'ephemeral-storage': Quantity.exactOptional(),
+  cpu: Quantity.exactOptional().describe('Processor time, like 500m or 2.'),
+  memory: Quantity.exactOptional().describe('Memory, like 512Mi.'),
+  'ephemeral-storage': Quantity.exactOptional().describe('Disk for scratch files and logs, like 2Gi.'),
 });
 export const Resources = z.object({
   requests: ResourceList.exactOptional().describe('What the scheduler reserves for the container.'),

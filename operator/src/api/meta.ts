@@ -5,12 +5,12 @@ export const GROUP = 'slipway.dev';
 export const API_VERSION = 'slipway.dev/v1alpha1';
 
 export const Condition = z.object({
-  type: z.string().min(1).max(64),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string().min(1).max(128),
-  message: z.string().max(32768),
-  observedGeneration: z.int().min(0).exactOptional(),
-  lastTransitionTime: z.string().max(64),
+  type: z.string().min(1).max(64).describe('What it is about.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Unknown: it is not decided yet.'),
+  reason: z.string().min(1).max(128).describe('Why, in one word.'),
+  message: z.string().max(32768).describe('Why, in words, and what to do next.'),
+  observedGeneration: z.int().min(0).exactOptional().describe('The generation of the spec it is about.'),
+  lastTransitionTime: z.string().max(64).describe('Since when the status is what it is.'),
 });
 export type Condition = Readonly<z.infer<typeof Condition>>;
 

@@ -25,6 +25,8 @@ export interface ControllerDeps {
   readonly versions: VersionStore;
   /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
+  /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */
+  readonly namespaces: { isBeingDeleted(namespace: string): Promise<boolean> };
   /** The monitor's last word; never does IO. */
   readonly health: () => DependencyHealth;
   readonly settings: Settings;

@@ -46,7 +46,7 @@ const Rejection = z.object({
   generation: z.int().describe('Generation of the spec it was tried for: a changed spec tries again.'),
   reason: z.string().max(128).describe('Why.'),
   message: z.string().max(4096).describe('In words.'),
-  time: z.string().max(64),
+  time: z.string().max(64).describe('When.'),
 });
 export type Rejection = z.infer<typeof Rejection>;
 
@@ -56,12 +56,21 @@ export const InferenceServiceStatus = z.object({
   digest: z.string().max(64).exactOptional().describe('Digest of its artifact.'),
   previousVersion: z.int().min(1).exactOptional().describe('The version that answered before.'),
   rollout: z
-    .object({ version: z.int().min(1), digest: z.string().max(64), startTime: z.string().max(64) })
+    .object({
+      version: z.int().min(1).describe('Its number.'),
+      digest: z.string().max(64).describe('Digest of its artifact.'),
+      startTime: z.string().max(64).describe('Since when.'),
+    })
     .exactOptional()
     .describe('The version that is being brought in.'),
   url: z.string().max(512).exactOptional().describe('Where it answers inside the cluster.'),
   endpoints: z
-    .array(z.object({ protocol: z.string().max(64), url: z.string().max(512) }))
+    .array(
+      z.object({
+        protocol: z.string().max(64).describe('What is spoken there.'),
+        url: z.string().max(512).describe('Where to send requests.'),
+      }),
+    )
     .max(8)
     .exactOptional()
     .meta(atomic)
@@ -76,7 +85,12 @@ export const InferenceServiceStatus = z.object({
     .meta(atomic)
     .describe('Versions that were turned down, newest first.'),
   history: z
-    .array(z.object({ version: z.int().min(1), time: z.string().max(64) }))
+    .array(
+      z.object({
+        version: z.int().min(1).describe('Its number.'),
+        time: z.string().max(64).describe('Since when it answered.'),
+      }),
+    )
     .max(10)
     .exactOptional()
     .meta(atomic)

@@ -65,7 +65,10 @@ export const ModelVersionSpec = z
     format: z.enum(['onnx']).default('onnx').describe('How the model is stored.'),
     signature: Signature.exactOptional().describe('What the model takes and gives.'),
     run: z
-      .object({ experimentId: z.string().max(64), runId: z.string().max(64) })
+      .object({
+        experimentId: z.string().max(64).describe('Its experiment.'),
+        runId: z.string().max(64).describe('Its id in the tracking server.'),
+      })
       .exactOptional()
       .describe('The tracked run that made it.'),
     lineage: z
@@ -74,7 +77,13 @@ export const ModelVersionSpec = z
         runKey: z.string().max(128).exactOptional().describe('Key of its run.'),
         image: z.string().max(512).exactOptional().describe('Image that trained it.'),
         inputs: z
-          .array(z.object({ name: z.string().max(63), uri: z.string().max(1024), sha256: Sha256 }))
+          .array(
+            z.object({
+              name: z.string().max(63).describe('Name of the input.'),
+              uri: z.string().max(1024).describe('Where it came from.'),
+              sha256: Sha256.describe('Digest of what was read.'),
+            }),
+          )
           .max(16)
           .exactOptional()
           .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
@@ -90,7 +99,11 @@ export const ModelVersionStatus = z.object({
   ...commonStatus,
   version: z.int().min(1).exactOptional().describe('The number of this version in the registry.'),
   artifact: z
-    .object({ uri: z.string().max(1024), files, digest: Sha256.describe('One digest for all files.') })
+    .object({
+      uri: z.string().max(1024).describe('Where the bytes are.'),
+      files: files.describe('Every file with its digest.'),
+      digest: Sha256.describe('One digest for all files.'),
+    })
     .exactOptional()
     .describe('The very bytes that were proven and are served.'),
   signature: Signature.exactOptional().describe('What the model takes and gives, as proven.'),

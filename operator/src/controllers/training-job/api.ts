@@ -118,12 +118,16 @@ const RunStatus = z.object({
   runKey: z.string().max(128).describe('What the run is: the same key never runs twice.'),
   runId: z.string().max(64).describe('Its id in the tracking server.'),
   cause: z.enum(['Created', 'SpecChanged']).describe('Why it was started.'),
-  startTime: z.string().max(64),
-  endTime: z.string().max(64).exactOptional(),
+  startTime: z.string().max(64).describe('When it was started.'),
+  endTime: z.string().max(64).exactOptional().describe('When it ended. Absent: it goes on.'),
   duration: z.string().max(32).exactOptional().describe('From start to end, for people.'),
   attempts: z.array(Attempt).max(11).exactOptional().meta(atomic).describe('Failed attempts, oldest first.'),
   version: z.int().exactOptional().describe('The version it published.'),
-  metrics: z.record(z.string().max(250), z.string().max(64)).exactOptional().meta({ maxProperties: 64 }),
+  metrics: z
+    .record(z.string().max(250), z.string().max(64))
+    .exactOptional()
+    .meta({ maxProperties: 64 })
+    .describe('Last value by metric name.'),
 });
 export type RunStatus = z.infer<typeof RunStatus>;
 
