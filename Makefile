@@ -43,7 +43,7 @@ env: ## Print exports for the cluster in use: eval "$$(make -s env)"
 	@node test/cluster/cli.ts env
 
 images: node_modules/.package-lock.json cluster-up ## Build the images and load them into the cluster
-	@node scripts/images.ts
+	@$(IN_CLUSTER) node scripts/images.ts
 
 install: images ## Install (or upgrade) the chart into the cluster
 	@$(IN_CLUSTER) node scripts/install.ts

@@ -19,7 +19,7 @@ const onnxruntime = 'node_modules/onnxruntime-node';
 
 const bundles: readonly Bundle[] = [
   { workspace: 'operator' },
-  { workspace: 'registry', copies: [['database/sql', 'sql']] },
+  { workspace: 'registry' },
   { workspace: 'trainer-image', copies: [['trainer-image/data', 'data']] },
   {
     workspace: 'serving-image',
