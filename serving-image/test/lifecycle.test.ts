@@ -206,9 +206,13 @@ test('requests in flight at SIGTERM are finished', async (t) => {
   const server = await serve(t, network([64, 2048, 2048, 8]));
   const row = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`x_${i}`, i / 64]));
   const body = JSON.stringify({ samples: Array.from({ length: 512 }, () => row) });
-  const sent = Array.from({ length: 6 }, () =>
-    fetch(`${server.url}/predict`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }),
-  );
+  const send = async (): Promise<number> => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${server.url}/predict`, { method: 'POST', headers, body });
+    await response.text();
+    return response.status;
+  };
+  const sent = Array.from({ length: 6 }, send);
   const count = (text: string, metric: RegExp): number => Number(metric.exec(text)?.[1] ?? 0);
   // All six have arrived when those answered and those in flight, but for the question itself, are six.
   for (let arrived = 0; arrived < 6; ) {
@@ -218,10 +222,24 @@ test('requests in flight at SIGTERM are finished', async (t) => {
     assert.ok(answered < 6, 'the model is fast enough to leave nothing in flight');
   }
   server.child.kill('SIGTERM');
-  const answers = await Promise.all(sent);
-  assert.deepEqual(
-    answers.map(({ status }) => status),
-    [200, 200, 200, 200, 200, 200],
-  );
+  assert.deepEqual(await Promise.all(sent), [200, 200, 200, 200, 200, 200]);
   assert.deepEqual(await server.ended, { code: 0, signal: null });
+});
+
+test('overload is refused with 429 and Retry-After, and is over as soon as it ends', async (t) => {
+  const server = await serve(t, network([64, 1024, 1024, 8]), { MAX_QUEUED_REQUESTS: '4' });
+  const row = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`x_${i}`, i / 64]));
+  const body = JSON.stringify({ samples: Array.from({ length: 100 }, () => row) });
+  const ask = async (): Promise<{ status: number; retry: string | null }> => {
+    const headers = { 'content-type': 'application/json' };
+    const response = await fetch(`${server.url}/predict`, { method: 'POST', headers, body });
+    await response.text();
+    return { status: response.status, retry: response.headers.get('retry-after') };
+  };
+  const answers = await Promise.all(Array.from({ length: 64 }, ask));
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.ok(refused.length > 0);
+  assert.equal(refused.length + answers.filter(({ status }) => status === 200).length, 64);
+  assert.ok(refused.every(({ retry }) => retry === '1'));
+  assert.equal((await ask()).status, 200);
 });

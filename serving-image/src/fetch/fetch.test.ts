@@ -31,7 +31,12 @@ async function prepare(t: TestContext): Promise<Run> {
   const pauses: number[] = [];
   const log = { info: () => {}, warn: (fields: unknown) => warnings.push(fields) } as unknown as Logger;
   const sleep = async (ms: number) => pauses.push(ms);
-  return { dir, warnings, pauses, fetch: (artifact, store) => fetchModel(artifact, store, dir, { log, sleep }) };
+  return {
+    dir,
+    warnings,
+    pauses,
+    fetch: (artifact, store) => fetchModel(artifact, store, dir, { log, retry: { sleep, random: () => 1 } }),
+  };
 }
 
 test('every file is brought under its own name and nothing else is left', async (t) => {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openObjectStore } from '@slipway/object-store';
 import type { FetchConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
@@ -8,9 +7,9 @@ import { fetchModel } from './fetch.ts';
 /** Longer than any healthy store takes to answer; a stream that stalls this long is tried again. */
 const STORE_TIMEOUT_MS = 15_000;
 
-/** `fetch` with the real store and the real clock. */
+/** `fetch` with the real store. */
 export async function runFetch(config: FetchConfig, log: Logger): Promise<void> {
   const access = await readCredentials(config.CREDENTIALS_DIR);
   const store = openObjectStore(access, { timeoutMs: STORE_TIMEOUT_MS });
-  await fetchModel(config.MODEL_ARTIFACT, store, config.MODEL_DIR, { log, sleep });
+  await fetchModel(config.MODEL_ARTIFACT, store, config.MODEL_DIR, { log });
 }
