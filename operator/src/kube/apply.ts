@@ -88,15 +88,21 @@ export function applier(access: Access) {
 
   async function applyStatus(object: KubeObject, status: object): Promise<void> {
     const { apiVersion, kind, metadata } = object;
-    const { namespace, name, uid } = metadata;
-    const answer = await access.write({
-      method: 'PATCH',
-      path: `${access.pathOf(object)}/status`,
-      query: { fieldManager: STATUS_FIELD_MANAGER, force: 'true' },
-      contentType: APPLY,
-      body: { apiVersion, kind, metadata: { namespace, name, uid }, status },
-    });
-    access.observe(object, answer);
+    const { namespace, name, resourceVersion } = metadata;
+    try {
+      const answer = await access.write({
+        method: 'PATCH',
+        path: `${access.pathOf(object)}/status`,
+        query: { fieldManager: STATUS_FIELD_MANAGER, force: 'true' },
+        contentType: APPLY,
+        // The version is what keeps it off a namesake: a uid is not compared when only the status is applied.
+        body: { apiVersion, kind, metadata: { namespace, name, resourceVersion }, status },
+      });
+      access.observe(object, answer);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      throw new KubeError(409, 'Conflict', `${idOf(object)} is gone`, { cause: error });
+    }
   }
 
   /** To be told when an object is gone: what was sent for it means nothing any more. */

@@ -41,7 +41,10 @@ export interface EventRecord {
 
 /** What only the runtime does to an object; controllers never see it. */
 export interface RuntimeKube extends Kube {
-  /** The whole status of this very object, as the field manager `slipway-operator-status`. */
+  /**
+   * The whole status of the object as it was read, as the field manager `slipway-operator-status`. Throws a conflict
+   * when it changed or vanished since.
+   */
   applyStatus(object: KubeObject, status: object): Promise<void>;
   /** Throws a conflict when the object changed since it was read. */
   addFinalizer(object: KubeObject, finalizer: string): Promise<void>;

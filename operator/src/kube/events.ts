@@ -7,10 +7,17 @@ import type { Access } from './writer.ts';
 const EVENTS = { apiVersion: 'events.k8s.io/v1', plural: 'events' };
 const REPEAT_AFTER_MS = 600_000;
 const REMEMBERED = 1_000;
+/** In bytes of UTF-8; the API server counts so. */
 const MAX_NOTE = 1_024;
 
 /** RFC 3339 with microseconds, as Kubernetes writes a MicroTime. */
 export const microTime = (at: Date): string => at.toISOString().replace('Z', '000Z');
+
+function shortened(note: string): string {
+  if (Buffer.byteLength(note) <= MAX_NOTE) return note;
+  const { read } = new TextEncoder().encodeInto(note, new Uint8Array(MAX_NOTE - 3));
+  return `${note.slice(0, read)}…`;
+}
 
 export function eventRecorder(
   access: Access,
@@ -39,7 +46,7 @@ export function eventRecorder(
         action: 'Reconcile',
         type,
         reason,
-        note: note.length > MAX_NOTE ? `${note.slice(0, MAX_NOTE - 1)}…` : note,
+        note: shortened(note),
         regarding: { apiVersion, kind, namespace, name, uid },
       },
     });

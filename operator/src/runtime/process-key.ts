@@ -108,16 +108,26 @@ async function turn<T extends CustomResource>(
   ctx: RuntimeContext,
   key: ObjectKey,
 ): Promise<Turn> {
-  const object = ctx.kube.get(definition.for, key);
-  if (!object) return { outcome: 'gone' };
-  if (object.metadata.deletionTimestamp) return finalize(definition, ctx, object);
-  const { finalizer } = definition;
-  if (finalizer && !object.metadata.finalizers?.includes(finalizer)) await ctx.kube.addFinalizer(object, finalizer);
+  const found = ctx.kube.get(definition.for, key);
+  if (!found) return { outcome: 'gone' };
+  if (found.metadata.deletionTimestamp) return finalize(definition, ctx, found);
+  const object = await withFinalizer(definition, ctx, found);
   const { outcome, status, requeueAfterMs } = await orStalled(definition, ctx, object, () =>
     definition.reconcile(ctx, object),
   );
   await report(definition, ctx, object, status);
   return { outcome: outcome === 'success' && requeueAfterMs !== undefined ? 'requeued' : outcome, requeueAfterMs };
+}
+
+/** The object as it is once the finalizer is on it. */
+async function withFinalizer<T extends CustomResource>(
+  { finalizer, for: kind }: ControllerDefinition<T>,
+  ctx: RuntimeContext,
+  object: T,
+): Promise<T> {
+  if (!finalizer || object.metadata.finalizers?.includes(finalizer)) return object;
+  await ctx.kube.addFinalizer(object, finalizer);
+  return ctx.kube.get(kind, object.metadata) ?? object;
 }
 
 /** An object on its way out: only a finalizer of ours gives us anything to do. */
