@@ -6,11 +6,11 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { waitForTrainedVersion, waitForVersion } from '../test/support/conditions.ts';
 import { RELEASE_NAMESPACE } from '../test/support/install.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, patch } from '../test/support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, patch, uniqueNamespace } from '../test/support/kubectl.ts';
 import { setosa } from '../test/support/manifests.ts';
 import { predict } from '../test/support/predict.ts';
 
-const namespace = 'bench-loop';
+const namespace = uniqueNamespace('bench-loop');
 const seconds = (from: number, to = performance.now()) => `${((to - from) / 1000).toFixed(1)} s`;
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
@@ -44,7 +44,7 @@ const residentMiB = (deployment: string) =>
     )?.[1],
   ) / 1024;
 
-freshNamespace(namespace);
+makeNamespace(namespace);
 try {
   const started = performance.now();
   apply(namespace, readFileSync('examples/iris.yaml', 'utf8'));

@@ -4,12 +4,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { waitForCondition, waitForTrainedVersion, waitForVersion } from '../test/support/conditions.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, patch } from '../test/support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, patch } from '../test/support/kubectl.ts';
 import { setosa } from '../test/support/manifests.ts';
 import { predict } from '../test/support/predict.ts';
 import { replaceBlock } from './readme-blocks.ts';
 
-const namespace = 'readme';
+// `make readme` wants a cluster made afresh: a namespace of this name must not have had data before.
+const namespace = 'team-a';
 const file = 'README.md';
 
 const show = (...args: string[]): string => {
@@ -35,7 +36,7 @@ async function outputs(): Promise<Record<string, string>> {
   return { get, describe, predict: `${curl}\n${answer.body}`, switch: `${switched}\n${after}` };
 }
 
-freshNamespace(namespace);
+makeNamespace(namespace);
 try {
   let text = readFileSync(file, 'utf8');
   for (const [, path] of text.matchAll(/<!-- begin (examples\/\S+) -->/g)) {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { waitForCondition } from '../support/conditions.ts';
-import { apply, dropNamespace, freshNamespace } from '../support/kubectl.ts';
+import { apply, dropNamespace, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining } from '../support/manifests.ts';
 
-const namespace = 'e2e-bad-input';
+const namespace = uniqueNamespace('e2e-bad-input');
 before(() => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   apply(
     namespace,
     JSON.stringify({
@@ -86,7 +86,7 @@ const cases: readonly Case[] = [
     name: 'somebody-elses-data',
     spec: { inputs: [{ name: 'train', uri: 's3://slipway/other-namespace/data.csv' }] },
     reason: 'InputUriNotAllowed',
-    message: /e2e-bad-input\//,
+    message: /e2e-bad-input-[0-9a-f]+\//,
   },
   {
     name: 'image-not-there',

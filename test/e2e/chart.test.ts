@@ -4,13 +4,13 @@ import { after, before, test } from 'node:test';
 import { waitForTrainedVersion } from '../support/conditions.ts';
 import { eventually } from '../support/eventually.ts';
 import { installSlipway, RELEASE_NAMESPACE } from '../support/install.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, kubectlJson } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, kubectlJson, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining } from '../support/manifests.ts';
 import { run } from '../support/run.ts';
 import { secret } from '../support/secret.ts';
 
-const namespace = 'e2e-chart';
-before(() => freshNamespace(namespace));
+const namespace = uniqueNamespace('e2e-chart');
+before(() => makeNamespace(namespace));
 after(() => {
   installSlipway();
   dropNamespace(namespace);

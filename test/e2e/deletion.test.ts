@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
 import { eventually } from '../support/eventually.ts';
-import { apply, dropNamespace, freshNamespace, kubectl } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining, service } from '../support/manifests.ts';
 import { registryGet } from '../support/registry.ts';
 
-const namespace = 'e2e-deletion';
+const namespace = uniqueNamespace('e2e-deletion');
 before(async () => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   apply(namespace, irisTraining('iris'));
   await waitForTrainedVersion(namespace, 'iris');
   apply(namespace, service('iris'));

@@ -3,12 +3,20 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
 import { eventually } from '../support/eventually.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, kubectlJson, patch } from '../support/kubectl.ts';
+import {
+  apply,
+  dropNamespace,
+  kubectl,
+  kubectlJson,
+  makeNamespace,
+  patch,
+  uniqueNamespace,
+} from '../support/kubectl.ts';
 import { irisTraining, service } from '../support/manifests.ts';
 
-const namespace = 'e2e-drift';
+const namespace = uniqueNamespace('e2e-drift');
 before(async () => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   apply(namespace, irisTraining('iris'));
   await waitForTrainedVersion(namespace, 'iris');
   apply(namespace, service('iris'));

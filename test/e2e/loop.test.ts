@@ -3,13 +3,21 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, kubectlJson, patch } from '../support/kubectl.ts';
+import {
+  apply,
+  dropNamespace,
+  kubectl,
+  kubectlJson,
+  makeNamespace,
+  patch,
+  uniqueNamespace,
+} from '../support/kubectl.ts';
 import { loadFromInside } from '../support/load-pod.ts';
 import { setosa, virginica } from '../support/manifests.ts';
 import { predict } from '../support/predict.ts';
 
-const namespace = 'e2e-loop';
-before(() => freshNamespace(namespace));
+const namespace = uniqueNamespace('e2e-loop');
+before(() => makeNamespace(namespace));
 after(() => dropNamespace(namespace));
 
 test('nine lines train, register and serve a model', async () => {
@@ -35,7 +43,10 @@ test('the objects explain themselves to somebody who types kubectl get', () => {
   for (const expected of [/trainingjob\S+iris\s+iris\s+True\s+Completed\s+0\.9\d*\s+1/, /iris-v1\s+iris\s+1\s+True/]) {
     assert.match(table, expected);
   }
-  assert.match(table, /inferenceservice\S+iris\s+iris\s+latest\s+1\s+True\s+\S+\s+1\s+http:\/\/iris\.e2e-loop\.svc/);
+  assert.match(
+    table,
+    /inferenceservice\S+iris\s+iris\s+latest\s+1\s+True\s+\S+\s+1\s+http:\/\/iris\.e2e-loop-[0-9a-f]+\.svc/,
+  );
   const events = kubectlJson<{ items: { regarding?: { kind: string }; reason: string }[] }>(
     ...['get', 'events.events.k8s.io', '-n', namespace],
   ).items;

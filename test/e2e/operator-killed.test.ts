@@ -5,11 +5,11 @@ import { get, waitForVersion } from '../support/conditions.ts';
 import { rows } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { RELEASE_NAMESPACE } from '../support/install.ts';
-import { apply, dropNamespace, freshNamespace, kubectl } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining, service } from '../support/manifests.ts';
 
-const namespace = 'e2e-operator-killed';
-before(() => freshNamespace(namespace));
+const namespace = uniqueNamespace('e2e-operator-killed');
+before(() => makeNamespace(namespace));
 after(() => dropNamespace(namespace));
 
 const killOperator = () =>

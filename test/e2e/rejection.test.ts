@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { conditionOf, get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
-import { apply, dropNamespace, freshNamespace, patch } from '../support/kubectl.ts';
+import { apply, dropNamespace, makeNamespace, patch, uniqueNamespace } from '../support/kubectl.ts';
 import { loadFromInside } from '../support/load-pod.ts';
 import { irisTraining, service, setosa } from '../support/manifests.ts';
 import { overwriteObject } from '../support/object-storage.ts';
 import { predict } from '../support/predict.ts';
 
-const namespace = 'e2e-rejection';
+const namespace = uniqueNamespace('e2e-rejection');
 before(async () => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   apply(namespace, irisTraining('iris'));
   await waitForTrainedVersion(namespace, 'iris');
   apply(namespace, service('iris', { version: 1 }));

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
 import { RELEASE_NAMESPACE } from '../support/install.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, patch } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, patch, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining, service, setosa } from '../support/manifests.ts';
 import { predict } from '../support/predict.ts';
 
-const namespace = 'e2e-stores-away';
+const namespace = uniqueNamespace('e2e-stores-away');
 const workload = (store: 'postgres' | 'minio') =>
   kubectl([
     ...['get', 'statefulset,deployment', '-n', RELEASE_NAMESPACE, '-o', 'name'],
@@ -20,7 +20,7 @@ const scale = (store: 'postgres' | 'minio', replicas: 0 | 1) => {
 };
 
 before(async () => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   apply(namespace, irisTraining('iris'));
   await waitForTrainedVersion(namespace, 'iris');
   apply(namespace, service('iris'));

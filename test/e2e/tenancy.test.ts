@@ -6,16 +6,16 @@ import { connect } from '@slipway/database';
 import { openObjectStore } from '@slipway/object-store';
 import { get, waitForTrainedVersion } from '../support/conditions.ts';
 import { RELEASE_NAMESPACE } from '../support/install.ts';
-import { apply, dropNamespace, freshNamespace, kubectl } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining } from '../support/manifests.ts';
 import { withPortForward } from '../support/port-forward.ts';
 import { registryGet } from '../support/registry.ts';
 import { secret } from '../support/secret.ts';
 
-const [mine, theirs] = ['e2e-tenant-a', 'e2e-tenant-b'] as const;
+const [mine, theirs] = [uniqueNamespace('e2e-tenant-a'), uniqueNamespace('e2e-tenant-b')] as const;
 before(async () => {
   for (const namespace of [mine, theirs]) {
-    freshNamespace(namespace);
+    makeNamespace(namespace);
     apply(namespace, irisTraining('iris'));
   }
   for (const namespace of [mine, theirs]) await waitForTrainedVersion(namespace, 'iris');

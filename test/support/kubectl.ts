@@ -1,4 +1,5 @@
 /** kubectl, as a user types it. */
+import { randomBytes } from 'node:crypto';
 import { type RunOptions, run } from './run.ts';
 
 /** Runs kubectl with these arguments against the cluster in use and returns what it prints. */
@@ -16,12 +17,18 @@ export const apply = (namespace: string, yaml: string): string =>
 export const patch = (namespace: string, object: string, body: object): string =>
   kubectl(['patch', '-n', namespace, object, '--type=merge', '-p', JSON.stringify(body)]);
 
-/** A namespace of its own for one test, with Pod Security `restricted` enforced; any earlier one of the name is removed first. */
-export function freshNamespace(name: string): string {
-  kubectl(['delete', 'namespace', name, '--ignore-not-found', '--wait=true', '--timeout=120s'], { timeoutMs: 130_000 });
-  kubectl(['create', 'namespace', name]);
-  kubectl(['label', 'namespace', name, 'pod-security.kubernetes.io/enforce=restricted', '--overwrite']);
-  return name;
+/**
+ * A name for a namespace that nobody had before: data outlives a namespace, and one made again under an old name is
+ * refused the data of the earlier one.
+ */
+export const uniqueNamespace = (prefix: string): string => `${prefix}-${randomBytes(3).toString('hex')}`;
+
+/** Makes the namespace, with Pod Security `restricted` enforced. */
+export function makeNamespace(name: string): void {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  kubectl(['apply', '-f', '-'], {
+    input: JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }),
+  });
 }
 
 /** Removes a test's namespace without waiting for it to be gone. */
