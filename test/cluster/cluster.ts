@@ -12,7 +12,7 @@ import { localDown } from './local/down.ts';
 import { ailments } from './local/health.ts';
 import { loadIntoLocal } from './local/images.ts';
 import { localUp, readStamp } from './local/up.ts';
-import { currentContextAnswers, kindDown, kindLoad, kindUp, privilegedContainerStarts } from './own-cluster.ts';
+import { contextAnswers, kindDown, kindLoad, kindUp, privilegedContainerStarts } from './own-cluster.ts';
 import { packageObstacle } from './packages.ts';
 import type { Paths } from './paths.ts';
 import { say } from './progress.ts';
@@ -26,7 +26,7 @@ export async function rememberedChoice(paths: Paths): Promise<Choice | undefined
 
 function factsOf(paths: Paths): Facts {
   return {
-    currentContextAnswers,
+    currentContextAnswers: () => contextAnswers(),
     dockerAnswers: async () => (await machineEngine(paths)) !== undefined,
     kindIsInstalled: async () => (await which('kind')) !== undefined,
     privilegedContainerStarts,
@@ -82,7 +82,10 @@ export async function down(paths: Paths): Promise<void> {
 export async function problems(paths: Paths): Promise<string[]> {
   const choice = await rememberedChoice(paths);
   if (choice === undefined) return ['no cluster is up'];
-  if (choice.kind !== 'local') return (await currentContextAnswers()) ? [] : ['the API server does not answer'];
+  if (choice.kind !== 'local') {
+    const kubeconfig = choice.kind === 'kind' ? paths.kubeconfig : undefined;
+    return (await contextAnswers(kubeconfig)) ? [] : ['the API server does not answer'];
+  }
   const stamp = await readStamp(paths);
   return stamp ? ailments(paths, stamp.processes) : ['the last up did not finish'];
 }

@@ -39,7 +39,8 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
       if (taken) break;
       const holder = (await readIfThere(path)) ?? '';
       if (!(await holderLives(holder)) && holder === (await readIfThere(path))) await rm(path, { force: true });
-      else if (waited === 0) say(`waiting for process ${holder.split(' ')[0]}, which is working on the cluster`);
+      else if (waited === 0 && holder !== '')
+        say(`waiting for process ${holder.split(' ')[0]}, which is working on the cluster`);
       await sleep(200);
     }
   } finally {

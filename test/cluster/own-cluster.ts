@@ -14,9 +14,7 @@ export async function kindUp(paths: Paths): Promise<void> {
   const target = ['--name', name, '--kubeconfig', paths.kubeconfig];
   if (await kindHasCluster()) {
     await run('kind', ['export', 'kubeconfig', ...target]);
-    if (
-      await succeeds('kubectl', ['--kubeconfig', paths.kubeconfig, 'get', '--raw', '/readyz'], { timeoutMs: 20_000 })
-    ) {
+    if (await contextAnswers(paths.kubeconfig)) {
       return say('the kind cluster is up');
     }
     await step('kind cluster does not answer, removing it', () => kindDown());
@@ -39,9 +37,10 @@ export async function kindLoad(images: readonly string[]): Promise<void> {
   });
 }
 
-/** Whether the API server of the user's current context answers. */
-export async function currentContextAnswers(): Promise<boolean> {
-  return succeeds('kubectl', ['get', '--raw', '/readyz'], { timeoutMs: 15_000 });
+/** Whether the API server of the user's current context answers, or that of the given kubeconfig. */
+export async function contextAnswers(kubeconfig?: string): Promise<boolean> {
+  const which = kubeconfig === undefined ? [] : ['--kubeconfig', kubeconfig];
+  return succeeds('kubectl', [...which, 'get', '--raw', '/readyz'], { timeoutMs: 15_000 });
 }
 
 /** Whether Docker can start a privileged container, which kind's node is. The first answer may need a small image. */

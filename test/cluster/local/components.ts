@@ -31,6 +31,9 @@ function kubeletConfig(paths: Paths): object {
     podLogsDir: paths.podLogs,
     volumePluginDir: `${paths.kubelet}/volume-plugins`,
     maxPods: 200,
+    // Looks often, so that a new node is Ready soon; reports only what changed.
+    nodeStatusUpdateFrequency: '1s',
+    nodeStatusReportFrequency: '5m',
     serializeImagePulls: false,
     // What a container or a small machine allows: no limits on the node's own daemons, no negative scores.
     cgroupDriver: 'cgroupfs',

@@ -94,10 +94,13 @@ async function startControlPlane(paths: Paths, { etcd, apiServer }: Components):
   await ensureRunning(paths, etcd);
   await ensureRunning(paths, apiServer);
   const api = await connect(paths);
-  const settled = async (): Promise<boolean> => (await apiIsReady(api)) || !(await isRunning(paths, 'kube-apiserver'));
-  const inTime = await eventually(settled, 60_000, 200);
-  if (!(await isRunning(paths, 'etcd'))) throw new ProcessFailed('etcd', 'ended');
-  if (!inTime || !(await apiIsReady(api))) throw new ProcessFailed('kube-apiserver', 'does not become ready');
+  const bothRun = async (): Promise<boolean> => {
+    const running = await Promise.all([etcd, apiServer].map(({ name }) => isRunning(paths, name)));
+    return !running.includes(false);
+  };
+  await eventually(async () => (await apiIsReady(api)) || !(await bothRun()), 60_000, 200);
+  if (!(await isRunning(paths, etcd.name))) throw new ProcessFailed(etcd.name, 'ended');
+  if (!(await apiIsReady(api))) throw new ProcessFailed('kube-apiserver', 'does not become ready');
   return api;
 }
 
