@@ -34,6 +34,7 @@ export const FailureReason = z.enum([
   'UnsupportedOperator',
   'SignatureMismatch',
   'LoadTimeout',
+  'OutOfMemory',
   'ParityFailed',
   'BucketMissing',
   'ObjectStorageUnavailable',

@@ -243,3 +243,28 @@ test('overload is refused with 429 and Retry-After, and is over as soon as it en
   assert.ok(refused.every(({ retry }) => retry === '1'));
   assert.equal((await ask()).status, 200);
 });
+
+test('clients that go away in the middle of anything do the server no harm', async (t) => {
+  const server = await serve(t, iris);
+  const port = Number(new URL(server.url).port);
+  const head = `POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${SAMPLE.length}\r\n\r\n`;
+  const requests = [
+    head,
+    head + SAMPLE.slice(0, 20),
+    head + SAMPLE,
+    `${head}${SAMPLE}`.repeat(50),
+    'nonsense\r\n\r\n',
+    '',
+  ];
+  for (let i = 0; i < 60; i++) {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write(requests[i % requests.length] as string, () => socket.resetAndDestroy());
+  }
+  assert.equal((await predict(server.url)).status, 200);
+  const inFlight = async (): Promise<string | undefined> =>
+    /slipway_requests_in_flight\{[^}]*\} (\d+)/.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1];
+  while ((await inFlight()) !== '1') await sleep(10);
+  assert.doesNotMatch(server.log(), /"level":"error"/);
+});

@@ -23,7 +23,7 @@ test('a model that crashes the runtime is an InvalidModel that names the signal'
 
 test('a model that is killed for its memory says so', async () => {
   await assert.rejects(runProbe(REQUEST, 20, program('process.kill(process.pid, "SIGKILL")')), {
-    reason: 'InvalidModel',
+    reason: 'OutOfMemory',
     message: /out of memory/,
   });
 });

@@ -17,7 +17,7 @@ export const thisProgram = (): ProbeProgram => ({
   arguments: [...process.execArgv, process.argv[1] as string, PROBE_COMMAND],
 });
 
-/** Throws FailureError: what the probe found, LoadTimeout, or InvalidModel when the process died of the model. */
+/** Throws FailureError: what the probe found, LoadTimeout, OutOfMemory, or InvalidModel when the process died of the model. */
 export async function runProbe(
   request: ProbeRequest,
   timeoutSeconds: number,
@@ -75,7 +75,7 @@ function deathOf(code: number | null, signal: NodeJS.Signals | null, words: stri
   const isMemory = signal === 'SIGKILL' || /heap out of memory|bad_alloc|Cannot allocate/i.test(words);
   if (isMemory) {
     return new FailureError(
-      'InvalidModel',
+      'OutOfMemory',
       'the process loading it ran out of memory; give the verification more memory or make the model smaller',
     );
   }
