@@ -1,0 +1,38 @@
+/** The trainer image's only entry: `fetch`, `train`, `publish`. */
+
+import { asFailure, exitCodeFor, FailureError, quoted } from './failure.ts';
+import { createLog, type Log } from './log.ts';
+import { writeTermination } from './termination.ts';
+
+type Command = (log: Log, env: NodeJS.ProcessEnv) => Promise<void>;
+
+// Each command imports its own part: `train` never even loads a client of a store.
+const COMMANDS = {
+  fetch: async (log, env) => (await import('./fetch/run.ts')).runFetch(log, env),
+  train: async (log, env) => (await import('./train/run.ts')).runTrain(log, env),
+  publish: async (log, env) => (await import('./publish/run.ts')).runPublish(log, env),
+} as const satisfies Record<string, Command>;
+
+const isCommand = (name: string): name is keyof typeof COMMANDS => Object.hasOwn(COMMANDS, name);
+
+async function main(name: string, env: NodeJS.ProcessEnv): Promise<number> {
+  const stage = isCommand(name) ? name : 'train';
+  const log = createLog(stage);
+  try {
+    if (!isCommand(name)) {
+      throw new FailureError('InvalidConfiguration', `command ${quoted(name)}: expected fetch, train or publish`);
+    }
+    await COMMANDS[name](log, env);
+    return 0;
+  } catch (error) {
+    const { reason, message } = asFailure(error);
+    const stack = reason === 'InternalError' && error instanceof Error ? { stack: error.stack } : {};
+    log('error', message, { reason, ...stack });
+    writeTermination({ stage, reason, message }, env);
+    return exitCodeFor(reason);
+  }
+}
+
+// As process 1 of a container this process would otherwise ignore the signal.
+process.once('SIGTERM', () => process.exit(143));
+process.exit(await main(process.argv[2] ?? '', process.env));

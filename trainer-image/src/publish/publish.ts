@@ -1,0 +1,86 @@
+/**
+ * `publish`: upload, prove, manifest, one transaction. Every step may be repeated, in this pod or in another: bytes go
+ * below a prefix of the attempt's own, and the run is committed once, by whoever comes first.
+ */
+import {
+  type ArtifactFile,
+  attemptPrefix,
+  MANIFEST_FILE,
+  type PublishRequest,
+  type PublishResult,
+  type PublishRun,
+} from '@slipway/contract';
+import { PublishRefusedError } from '@slipway/database';
+import type { ObjectStore } from '@slipway/object-store';
+import { FailureError } from '../failure.ts';
+import type { Log } from '../log.ts';
+import type { Persist } from '../persist.ts';
+import type { Publishable } from './collect.ts';
+import { readOutput } from './findings.ts';
+import { manifestFor, requestFor, type Stored } from './request.ts';
+import { measureFiles, uploadVerified } from './upload.ts';
+
+export interface PublishContext {
+  readonly inputDir: string;
+  readonly outputDir: string;
+  /** Names this attempt's prefix: the first 12 hex characters of the SHA-256 of the pod's uid. */
+  readonly attempt: string;
+  /** Opens the tenant's store with the credentials as they are at that moment. */
+  readonly openStore: () => Promise<ObjectStore>;
+  readonly findPublished: (runKey: string) => Promise<PublishResult | undefined>;
+  readonly publishRun: (request: PublishRequest) => Promise<PublishResult>;
+  readonly persist: Persist;
+  readonly now: () => number;
+  readonly log: Log;
+  /** Told after every step that leaves a trace. */
+  readonly step: (name: string) => void;
+}
+
+/** Resolves when the run is published, by this call or an earlier one. An outage is waited out. Throws FailureError. */
+export async function publish(run: PublishRun, context: PublishContext): Promise<PublishResult> {
+  const { persist, log, step } = context;
+  const earlier = await persist('looking the run up', () => context.findPublished(run.runKey));
+  step('looked up');
+  if (earlier) {
+    log('info', 'the run was published before', { runKey: run.runKey, version: earlier.version });
+    return earlier;
+  }
+  const endTime = context.now();
+  const output = await readOutput(run, context.inputDir, context.outputDir, endTime);
+  const stored = await store(run, output.files, context);
+  const result = await persist('publishing the run', () =>
+    context.publishRun(requestFor(run, stored, output, endTime)).catch(refusal),
+  );
+  step('committed');
+  log('info', 'run published', { runKey: run.runKey, version: result.version, files: stored.files.length });
+  return result;
+}
+
+function refusal(error: unknown): never {
+  if (!(error instanceof PublishRefusedError)) throw error;
+  throw new FailureError('PublishRefused', `Postgres refused the publication: ${error.message}`, { cause: error });
+}
+
+async function store(run: PublishRun, files: readonly Publishable[], context: PublishContext): Promise<Stored> {
+  const { attempt, persist, log, step } = context;
+  const prefix = attemptPrefix({ ...run, attempt });
+  const upload = (file: Publishable, expected: ArtifactFile) =>
+    persist(`uploading ${file.path}`, async () =>
+      uploadVerified(await context.openStore(), `${prefix}/${file.path}`, file, expected),
+    );
+  const measured = await measureFiles(files);
+  for (const [i, file] of files.entries()) {
+    const expected = measured[i] as ArtifactFile;
+    await upload(file, expected);
+    step(`uploaded ${file.path}`);
+    log('info', 'file uploaded and verified', { path: file.path, sha256: expected.sha256, size: expected.size });
+  }
+  const { bucket } = await context.openStore();
+  const stored: Stored = { bucket, prefix, attempt, files: measured };
+  if (files.length > 0) {
+    const manifest = { path: MANIFEST_FILE, from: Buffer.from(JSON.stringify(manifestFor(run, stored))) };
+    await upload(manifest, (await measureFiles([manifest]))[0] as ArtifactFile);
+    step('manifest written');
+  }
+  return stored;
+}
