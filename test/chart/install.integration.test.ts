@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { apply, dropNamespace, freshNamespace, kubectl, kubectlJson } from '../support/kubectl.ts';
+import { apply, dropNamespace, makeNamespace, kubectl, kubectlJson } from '../support/kubectl.ts';
 import { secret } from '../support/secret.ts';
 import { CHART, helm } from './helm.ts';
 
@@ -28,7 +28,7 @@ const settings = [
 let broughtDefinitions = false;
 
 before(() => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   broughtDefinitions = !kubectl(['get', 'crd', '-o', 'name']).includes('slipway.dev');
   if (broughtDefinitions) kubectl(['apply', '--server-side', '-f', 'crds']);
   helmOrThrow('install', release, CHART, ...settings);
