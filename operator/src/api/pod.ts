@@ -22,6 +22,8 @@ const ContainerStatus = z.object({
   image: z.string().exactOptional(),
   imageID: z.string().exactOptional(),
   ready: z.boolean().default(false),
+  /** True from the moment its startup probe has succeeded. */
+  started: z.boolean().default(false),
   restartCount: z.int().default(0),
   state: State.default({}),
   lastState: State.default({}),

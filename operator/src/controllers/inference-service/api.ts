@@ -43,7 +43,12 @@ export type InferenceServiceSpec = z.infer<typeof InferenceServiceSpec>;
 const Rejection = z.object({
   version: z.int().min(1).describe('The version that was turned down.'),
   digest: z.string().max(64).describe('Digest of its artifact: other bytes are tried again.'),
-  generation: z.int().describe('Generation of the spec it was tried for: a changed spec tries again.'),
+  wanted: z
+    .string()
+    .max(16)
+    .describe('What spec.version said: asking for another version and for this one again tries again.'),
+  settings: z.string().max(64).describe('Digest of spec.resources and spec.rollout: other settings try again.'),
+  retry: z.string().max(64).exactOptional().describe('The slipway.dev/retry it was tried for.'),
   reason: z.string().max(128).describe('Why.'),
   message: z.string().max(4096).describe('In words.'),
   time: z.string().max(64).describe('When.'),
@@ -115,13 +120,18 @@ export const Reason = {
   VersionNotReady: 'VersionNotReady',
   VersionRejected: 'VersionRejected',
   NoReplicaAnswers: 'NoReplicaAnswers',
+  OutOfMemory: 'OutOfMemory',
+  CrashLoop: 'CrashLoop',
+  FetchFailed: 'FetchFailed',
+  PodsRefused: 'PodsRefused',
+  ConfigurationError: 'ConfigurationError',
   ImagePull: 'ImagePull',
   Unschedulable: 'Unschedulable',
   ObjectStorageUnavailable: 'ObjectStorageUnavailable',
   NameTaken: 'NameTaken',
 } as const;
 
-/** Its value, a version number, lets a rejected version be tried again. */
+/** A version's number lets a rejected version be tried again, once per value; anything after the number (`2-again`) makes a new value. */
 export const RETRY_ANNOTATION = 'slipway.dev/retry';
 
 export const InferenceService = customResource({

@@ -1,0 +1,196 @@
+/**
+ * The heart: from what is wanted, what is there and what is remembered to what must be there. Pure, and a function of the
+ * present alone, so that an operator that was killed anywhere decides as if it had not been.
+ */
+import type { Rejection } from './api.ts';
+import { Reason } from './api.ts';
+import type { PodFacts } from './pods.ts';
+import { type Asked, refusal, remembered, withoutVersion, withRejection } from './rejections.ts';
+import { isSame, type Release, type ReleaseId } from './release.ts';
+import { type Choice, choose, type Problem, type VersionFacts } from './versions.ts';
+
+export interface Wanted extends Asked {
+  readonly replicas: number;
+  readonly progressDeadlineSeconds: number;
+}
+
+/** The Deployment of ours that is there. */
+export interface DeploymentFacts {
+  /** What its pods are made from; absent when it does not say. */
+  readonly release?: Release;
+  readonly template: string;
+  /** Its template is the one this operator would make for that release now. */
+  readonly isCurrent: boolean;
+  readonly replicas: number;
+  /** Its controller reports every wanted pod to be of this template and available, and no other. */
+  readonly isRolledOut: boolean;
+  /** Why its pods are not even made. */
+  readonly podsRefused?: string;
+}
+
+export interface Rollout extends ReleaseId {
+  readonly startTime: string;
+}
+
+/** What the status remembers between two looks. */
+export interface Memory {
+  readonly serving?: ReleaseId;
+  readonly rollout?: Rollout;
+  readonly rejected: readonly Rejection[];
+}
+
+export interface Situation {
+  readonly wanted: Wanted;
+  readonly versions: readonly VersionFacts[];
+  readonly deployment?: DeploymentFacts;
+  readonly pods: readonly PodFacts[];
+  readonly memory: Memory;
+  readonly now: Date;
+}
+
+export interface Decision {
+  /** What answered completely the last time anything did; going back means going back to this. */
+  readonly serving?: ReleaseId;
+  readonly rejected: readonly Rejection[];
+  readonly choice: Choice;
+  /** `apply` this release; `delete` the Deployment, which can never answer; or `leave` what is there as it is. */
+  readonly act: { readonly do: 'apply'; readonly release: Release } | { readonly do: 'delete' | 'leave' };
+  /** The release that is being brought in, when it is not the one that answers. */
+  readonly rollout?: Rollout;
+  /** What is applied answers on all replicas, and nothing else does. */
+  readonly isComplete: boolean;
+  /** When the first loading pod's time is up. */
+  readonly lookAgainAfterMs?: number;
+}
+
+export function decide(situation: Situation): Decision {
+  const { wanted, versions, memory, now } = situation;
+  const serving = servingNow(situation);
+  const fault = faultOfRollout(situation, serving);
+  const known = withoutVersion(remembered(memory.rejected, wanted), serving);
+  const rejected = fault ? withRejection(known, fault.release, fault, { asked: wanted, now }) : known;
+  const refusalOf = (release: ReleaseId) => refusal(rejected, release, wanted);
+  const choice = choose(wanted, { versions, serving, refusalOf });
+  const act = actOn(situation, serving, choice, refusalOf);
+  const rollout = act.do === 'apply' ? rolloutOf(situation, serving, act.release) : undefined;
+  const wait = rollout && untilDeadline(situation);
+  return {
+    ...(serving && { serving }),
+    rejected,
+    choice,
+    act,
+    ...(rollout && { rollout }),
+    isComplete: act.do === 'apply' && isComplete(situation, act.release),
+    ...(wait !== undefined && { lookAgainAfterMs: wait }),
+  };
+}
+
+/** The pods made from the Deployment's present template. */
+export const currentPods = ({ deployment, pods }: Pick<Situation, 'deployment' | 'pods'>): readonly PodFacts[] =>
+  pods.filter(({ template }) => deployment !== undefined && template === deployment.template);
+
+/** True when all the pods the Deployment asks for answer with its release, and no others do. */
+function answersFully({ deployment, pods }: Situation): boolean {
+  if (!deployment?.isRolledOut || deployment.replicas === 0) return false;
+  const ready = pods.filter(({ isReady }) => isReady);
+  return ready.length >= deployment.replicas && ready.every(({ template }) => template === deployment.template);
+}
+
+/** What the Deployment has brought in completely is what answers; else what is remembered; else what old pods show. */
+function servingNow(situation: Situation): ReleaseId | undefined {
+  const { deployment, pods, memory } = situation;
+  if (deployment?.release && answersFully(situation)) return idOf(deployment.release);
+  if (memory.serving) return memory.serving;
+  const others = pods.filter((pod) => pod.isReady && !isSame(pod, deployment?.release));
+  const [newest] = [...others].sort((a, b) => b.version - a.version);
+  return newest && idOf(newest);
+}
+
+const idOf = ({ version, digest }: ReleaseId): ReleaseId => ({ version, digest });
+
+/** What a release that has not proven itself did wrong. One that answers is never turned down. */
+function faultOfRollout(
+  situation: Situation,
+  serving: ReleaseId | undefined,
+): (Problem & { readonly release: Release }) | undefined {
+  const { deployment, memory } = situation;
+  const release = deployment?.release;
+  if (!deployment?.isCurrent || !release || isSame(release, serving)) return undefined;
+  const since = isSame(memory.rollout, release) ? memory.rollout?.startTime : undefined;
+  for (const pod of currentPods(situation)) {
+    const fault = isOfThisTry(pod, since) ? pod.fault : undefined;
+    const found = fault ?? loadTimeout(pod, situation);
+    if (found) return { release, reason: found.reason, message: found.message };
+  }
+  return undefined;
+}
+
+/** A pod left over from an earlier try of the same release counts only for what it did since this one began. */
+function isOfThisTry({ createdAt, fault }: PodFacts, since: string | undefined): boolean {
+  if (since === undefined) return true;
+  const start = Date.parse(since);
+  return !(Date.parse(createdAt) < start) || !(Date.parse(fault?.at ?? '') < start);
+}
+
+/** Only the time its server runs counts: waiting for a node, an image or the object store is no fault of the model. */
+function loadTimeout({ loadingSince }: PodFacts, { wanted, now }: Situation): Problem | undefined {
+  if (loadingSince === undefined) return undefined;
+  const seconds = wanted.progressDeadlineSeconds;
+  if (now.getTime() - Date.parse(loadingSince) < seconds * 1000) return undefined;
+  const message = `the model server was not ready ${seconds} s after it had started (spec.rollout.progressDeadline)`;
+  return { reason: 'LoadTimeout', message };
+}
+
+function untilDeadline(situation: Situation): number | undefined {
+  const { wanted, now } = situation;
+  const left = currentPods(situation)
+    .filter(({ loadingSince }) => loadingSince !== undefined)
+    .map(({ loadingSince = '' }) => Date.parse(loadingSince) + wanted.progressDeadlineSeconds * 1000 - now.getTime());
+  return left.length === 0 ? undefined : Math.max(1000, Math.min(...left));
+}
+
+function actOn(
+  { versions, deployment }: Situation,
+  serving: ReleaseId | undefined,
+  choice: Choice,
+  refusalOf: (release: ReleaseId) => Problem | undefined,
+): Decision['act'] {
+  if ('release' in choice) return { do: 'apply', release: choice.release };
+  const there = deployment?.release;
+  const proven = versions.find(({ release }) => isSame(release, serving))?.release;
+  const back = proven ?? (isSame(there, serving) ? there : undefined);
+  if (back) return { do: 'apply', release: back };
+  // Something answers of which no more is known than its pods: the only thing that cannot hurt it is to do nothing.
+  if (serving) return { do: 'leave' };
+  if (!there) return { do: 'leave' };
+  return refusalOf(there) ? { do: 'delete' } : { do: 'apply', release: there };
+}
+
+function rolloutOf(
+  { wanted, memory, now }: Situation,
+  serving: ReleaseId | undefined,
+  release: Release,
+): Rollout | undefined {
+  if (wanted.replicas === 0 || isSame(release, serving)) return undefined;
+  if (memory.rollout && isSame(memory.rollout, release)) return memory.rollout;
+  // Whole seconds, like the cluster's own timestamps it is compared with.
+  const startTime = `${now.toISOString().slice(0, 19)}Z`;
+  return { ...idOf(release), startTime };
+}
+
+function isComplete(situation: Situation, release: Release): boolean {
+  const { deployment, wanted } = situation;
+  const isThere = isSame(deployment?.release, release) && deployment?.isCurrent === true;
+  return isThere && deployment.replicas === wanted.replicas && answersFully(situation);
+}
+
+/** What keeps the pods from answering, if anything does: the cluster, or the fault of a release that is not turned down for it. */
+export function hindrance(situation: Situation): Problem | undefined {
+  const pods = currentPods(situation);
+  const waiting = pods.find((pod) => pod.waiting)?.waiting;
+  if (waiting) return waiting;
+  const fault = pods.find((pod) => pod.fault)?.fault;
+  if (fault) return { reason: fault.reason, message: fault.message };
+  const refused = situation.deployment?.podsRefused;
+  return refused === undefined ? undefined : { reason: Reason.PodsRefused, message: `pods cannot be made: ${refused}` };
+}

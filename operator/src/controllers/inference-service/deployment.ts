@@ -1,0 +1,156 @@
+/** The Deployment that serves one release, and how to read the release back from it. */
+import { CREDENTIALS_DIR, FETCH_SECRET, MODEL_DIR, ModelArtifact, shortHash } from '@slipway/contract';
+import {
+  emptyDir,
+  literalEnv,
+  mount,
+  type PodTemplate,
+  readOnlyMount,
+  restrictedPod,
+  secretVolume,
+} from '../../api/containers.ts';
+import type { Deployment, DesiredDeployment } from '../../api/deployment.ts';
+import { durationSeconds, type Resources } from '../../api/fields.ts';
+import { controllerReference } from '../../api/meta.ts';
+import { MODEL_LABEL, VERSION_LABEL } from '../model-version/api.ts';
+import type { Settings } from '../ports.ts';
+import type { InferenceService } from './api.ts';
+import {
+  childKey,
+  DIGEST_ANNOTATION,
+  FETCH_CONTAINER,
+  HTTP_PORT,
+  labelsFor,
+  modelLabelValue,
+  podLabels,
+  SERVER_CONTAINER,
+  TEMPLATE_ANNOTATION,
+} from './names.ts';
+import type { Release } from './release.ts';
+
+/** Longer than the server takes to drain and to finish what it has begun. */
+const GRACE_SECONDS = 60;
+/** The kubelet gives a loading server at least this long; the rollout's own deadline comes first. */
+const STARTUP_SECONDS = 600;
+
+const FETCH_RESOURCES = { requests: { cpu: '50m', memory: '64Mi' }, limits: { memory: '256Mi' } } as const;
+const SERVER_RESOURCES = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
+
+/** What the server container gets: what the spec says, the rest from the defaults unless they would contradict it. */
+function serverResources(resources: Resources | undefined): Resources {
+  if (!resources) return SERVER_RESOURCES;
+  const { requests, limits } = resources;
+  // A default request above the user's limit would be refused; without requests Kubernetes takes the limits.
+  const base = limits && !requests ? {} : SERVER_RESOURCES.requests;
+  return { requests: { ...base, ...requests }, limits: limits ?? {} };
+}
+
+/** MODEL_ARTIFACT, written the same way however the artifact was read. */
+function artifactEnv(namespace: string, { artifact }: Release): string {
+  const files = artifact.files.map(({ path, sha256, size }) => ({ path, sha256, size }));
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return JSON.stringify({ namespace, uri: artifact.uri, files, digest: artifact.digest });
+}
+
+const httpGet = (path: string) => ({ httpGet: { path, port: 'http' }, timeoutSeconds: 5 });
+
+/** Ready as soon as the model is; a server that is merely busy is neither restarted nor taken out for a while. */
+const probes = (progressDeadlineSeconds: number) => ({
+  startupProbe: {
+    ...httpGet('/readyz'),
+    periodSeconds: 1,
+    failureThreshold: Math.max(progressDeadlineSeconds + 60, STARTUP_SECONDS),
+  },
+  readinessProbe: { ...httpGet('/readyz'), periodSeconds: 1, failureThreshold: 3 },
+  livenessProbe: { ...httpGet('/livez'), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
+});
+
+function podTemplate(owner: InferenceService, release: Release, settings: Settings): PodTemplate {
+  const { servingImage: image, imagePullPolicy, imagePullSecrets } = settings;
+  const { spec } = owner;
+  const artifact = { MODEL_ARTIFACT: artifactEnv(owner.metadata.namespace, release) };
+  const labels = {
+    ...labelsFor(owner),
+    [MODEL_LABEL]: modelLabelValue(spec.model),
+    [VERSION_LABEL]: String(release.version),
+  };
+  const pod = {
+    terminationGracePeriodSeconds: GRACE_SECONDS,
+    topologySpreadConstraints: ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'].map((topologyKey) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: 'ScheduleAnyway',
+      labelSelector: { matchLabels: podLabels(owner) },
+      matchLabelKeys: ['pod-template-hash'],
+    })),
+    volumes: [emptyDir('model'), emptyDir('tmp', '64Mi'), secretVolume('credentials', FETCH_SECRET)],
+    initContainers: [
+      {
+        name: FETCH_CONTAINER,
+        image,
+        imagePullPolicy,
+        args: ['fetch'],
+        env: literalEnv(artifact),
+        resources: FETCH_RESOURCES,
+        volumeMounts: [mount('model', MODEL_DIR), mount('tmp', '/tmp'), readOnlyMount('credentials', CREDENTIALS_DIR)],
+      },
+    ],
+    containers: [
+      {
+        name: SERVER_CONTAINER,
+        image,
+        imagePullPolicy,
+        args: ['serve'],
+        env: literalEnv({ ...artifact, MODEL_NAME: spec.model, MODEL_VERSION: String(release.version) }),
+        ports: [{ name: 'http', containerPort: HTTP_PORT, protocol: 'TCP' as const }],
+        resources: serverResources(spec.resources),
+        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp')],
+        ...probes(durationSeconds(spec.rollout.progressDeadline)),
+      },
+    ],
+  };
+  const annotations = { [DIGEST_ANNOTATION]: release.digest };
+  const template = { metadata: { labels, annotations }, spec: restrictedPod(pod, imagePullSecrets) };
+  const hash = shortHash(JSON.stringify(template), 16);
+  return { ...template, metadata: { labels, annotations: { ...annotations, [TEMPLATE_ANNOTATION]: hash } } };
+}
+
+/** The Deployment that serves `release`. Pure: the same input gives the same pods, so going back restarts nothing. */
+export function deploymentFor(owner: InferenceService, release: Release, settings: Settings): DesiredDeployment {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { ...childKey(owner), labels: labelsFor(owner), ownerReferences: [controllerReference(owner)] },
+    spec: {
+      replicas: owner.spec.replicas,
+      revisionHistoryLimit: 3,
+      progressDeadlineSeconds: durationSeconds(owner.spec.rollout.progressDeadline),
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: '25%' } },
+      selector: { matchLabels: podLabels(owner) },
+      template: podTemplate(owner, release, settings),
+    },
+  };
+}
+
+/** The digest of a Deployment's pod template, as deploymentFor wrote it. */
+export const templateOf = (deployment: Pick<DesiredDeployment | Deployment, 'spec'>): string =>
+  deployment.spec.template.metadata.annotations?.[TEMPLATE_ANNOTATION] ?? '';
+
+/** The release a Deployment's pods are made from; undefined when it does not say (edited by hand, say). */
+export function releaseOf({ spec }: Deployment): Release | undefined {
+  const server = spec.template.spec.containers.find(({ name }) => name === SERVER_CONTAINER);
+  const value = (name: string) => server?.env.find((variable) => variable.name === name)?.value;
+  const version = Number(value('MODEL_VERSION'));
+  const artifact = parseArtifact(value('MODEL_ARTIFACT'));
+  if (!artifact?.files || !artifact.digest || !Number.isInteger(version) || version < 1) return undefined;
+  const { uri, files, digest } = artifact;
+  return { version, digest, artifact: { uri, files, digest } };
+}
+
+function parseArtifact(text = ''): ModelArtifact | undefined {
+  try {
+    return ModelArtifact.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+/** From objects to the facts a decision is made from. Pure. */
+import { shortHash } from '@slipway/contract';
+import { type Deployment, isRolledOut, podsRefused } from '../../api/deployment.ts';
+import { durationSeconds } from '../../api/fields.ts';
+import type { Pod } from '../../api/pod.ts';
+import type { ModelVersion } from '../model-version/api.ts';
+import type { Settings } from '../ports.ts';
+import { type InferenceService, RETRY_ANNOTATION } from './api.ts';
+import type { DeploymentFacts, Memory, Situation, Wanted } from './decide.ts';
+import { deploymentFor, releaseOf, templateOf } from './deployment.ts';
+import { podFacts } from './pods.ts';
+import { versionFacts } from './versions.ts';
+
+export interface Observed {
+  readonly owner: InferenceService;
+  /** The versions of the model in the namespace. */
+  readonly versions: readonly ModelVersion[];
+  /** The Deployment the owner controls. */
+  readonly deployment: Deployment | undefined;
+  readonly pods: readonly Pod[];
+}
+
+export function situationOf(observed: Observed, settings: Settings, now: Date): Situation {
+  const { owner, versions, deployment, pods } = observed;
+  return {
+    wanted: wantedBy(owner),
+    versions: versionFacts(versions),
+    ...(deployment && { deployment: deploymentFacts(owner, deployment, settings) }),
+    pods: podFacts(pods),
+    memory: memoryOf(owner),
+    now,
+  };
+}
+
+function wantedBy({ metadata, spec }: InferenceService): Wanted {
+  const { resources, rollout } = spec;
+  const retry = metadata.annotations?.[RETRY_ANNOTATION];
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    model: spec.model,
+    version: spec.version === 'latest' ? 'latest' : Number(spec.version),
+    replicas: spec.replicas,
+    progressDeadlineSeconds: durationSeconds(rollout.progressDeadline),
+    settings: shortHash(JSON.stringify({ resources, rollout }), 16),
+    ...(retry !== undefined && { retry }),
+  };
+}
+
+function deploymentFacts(owner: InferenceService, deployment: Deployment, settings: Settings): DeploymentFacts {
+  const release = releaseOf(deployment);
+  const template = templateOf(deployment);
+  const refused = podsRefused(deployment);
+  return {
+    ...(release && { release }),
+    template,
+    isCurrent: release !== undefined && templateOf(deploymentFor(owner, release, settings)) === template,
+    replicas: deployment.spec.replicas,
+    isRolledOut: isRolledOut(deployment),
+    ...(refused !== undefined && { podsRefused: refused }),
+  };
+}
+
+/** What the last look left in the status. */
+export function memoryOf({ status }: InferenceService): Memory {
+  const { version, digest, rollout, rejected = [] } = status ?? {};
+  const serving = version !== undefined && digest !== undefined ? { version, digest } : undefined;
+  return { ...(serving && { serving }), ...(rollout && { rollout }), rejected };
+}

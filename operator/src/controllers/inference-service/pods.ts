@@ -1,0 +1,132 @@
+/** What the pods tell: which release they are of, whether they answer, what their model did wrong, what they wait for. */
+import { EXIT_TERMINAL, type FailureReason, parseTerminationMessage } from '@slipway/contract';
+import {
+  type ContainerStatus,
+  isReady,
+  type Pod,
+  type Terminated,
+  unschedulableMessage,
+  waitingFor,
+} from '../../api/pod.ts';
+import { VERSION_LABEL } from '../model-version/api.ts';
+import { Reason } from './api.ts';
+import { DIGEST_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER, TEMPLATE_ANNOTATION } from './names.ts';
+import type { ReleaseId } from './release.ts';
+import type { Problem } from './versions.ts';
+
+export interface PodFacts extends ReleaseId {
+  /** Digest of the template it was made from. */
+  readonly template: string;
+  readonly createdAt: string;
+  readonly isReady: boolean;
+  /** What the model (not the cluster) did wrong, and when. */
+  readonly fault?: Problem & { readonly at?: string };
+  /** What it waits for that is no fault of the model. */
+  readonly waiting?: Problem;
+  /** Since when its server runs without having been ready once. */
+  readonly loadingSince?: string;
+}
+
+/** Only what lies in the model's bytes or in what was registered with them: repeating cannot help. */
+const MODEL_FAULTS: ReadonlySet<FailureReason> = new Set([
+  'DigestMismatch',
+  'ArtifactMissing',
+  'InvalidModel',
+  'UnsupportedOperator',
+  'SignatureMismatch',
+  'LoadTimeout',
+  'ParityFailed',
+]);
+const STORE_FAULTS: ReadonlySet<FailureReason> = new Set([
+  'ObjectStorageUnavailable',
+  'ObjectStorageDenied',
+  'BucketMissing',
+]);
+/** A server that ended this often without ever being ready will not be. */
+const CRASHES = 3;
+const LOG_TAIL = 500;
+
+/** The pods that are not on their way out. */
+export const podFacts = (pods: readonly Pod[]): readonly PodFacts[] =>
+  pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(factsOf);
+
+function factsOf(pod: Pod): PodFacts {
+  const { labels = {}, annotations = {}, creationTimestamp = '' } = pod.metadata;
+  const fetch = pod.status.initContainerStatuses.find(({ name }) => name === FETCH_CONTAINER);
+  const server = pod.status.containerStatuses.find(({ name }) => name === SERVER_CONTAINER);
+  const ready = isReady(pod);
+  const fault = ready ? undefined : (modelFault(fetch) ?? modelFault(server) ?? serverFault(server));
+  const waiting = ready || fault ? undefined : waitingOf(pod, fetch, server);
+  const loadingSince = server && !server.started && !ready ? server.state.running?.startedAt : undefined;
+  return {
+    version: Number(labels[VERSION_LABEL] ?? 0),
+    digest: annotations[DIGEST_ANNOTATION] ?? '',
+    template: annotations[TEMPLATE_ANNOTATION] ?? '',
+    createdAt: creationTimestamp,
+    isReady: ready,
+    ...(fault && { fault }),
+    ...(waiting && { waiting }),
+    ...(loadingSince && { loadingSince }),
+  };
+}
+
+/** How the container ended the last time, unless that was a success. */
+function lastFailure(status: ContainerStatus | undefined): Terminated | undefined {
+  const terminated = status?.state.terminated ?? status?.lastState.terminated;
+  return terminated?.exitCode === 0 ? undefined : terminated;
+}
+
+const at = ({ finishedAt }: Terminated) => (finishedAt ? { at: finishedAt } : {});
+
+function modelFault(status: ContainerStatus | undefined): PodFacts['fault'] {
+  const ended = lastFailure(status);
+  const told = parseTerminationMessage(ended?.message);
+  if (!ended || !told || ended.exitCode !== EXIT_TERMINAL) return undefined;
+  if (!MODEL_FAULTS.has(told.reason as FailureReason)) return undefined;
+  return { reason: told.reason, message: told.message, ...at(ended) };
+}
+
+function serverFault(server: ContainerStatus | undefined): PodFacts['fault'] {
+  const ended = server?.state.terminated ?? server?.lastState.terminated;
+  if (!server || !ended) return undefined;
+  if (ended.reason === 'OOMKilled') {
+    const message = 'the model server needs more memory than it may use: raise spec.resources.limits.memory';
+    return { reason: Reason.OutOfMemory, message, ...at(ended) };
+  }
+  const told = parseTerminationMessage(ended.message);
+  if (told?.reason === 'InvalidConfiguration') return undefined;
+  const crashes = server.restartCount + (server.state.terminated ? 1 : 0);
+  if (crashes < CRASHES) return undefined;
+  const words = (told?.message ?? ended.message ?? ended.reason ?? '').trim().slice(-LOG_TAIL);
+  const message = `the model server ended ${crashes} times before it was ready, the last time with exit code ${ended.exitCode}${words ? `: ${words}` : ''}`;
+  return { reason: Reason.CrashLoop, message, ...at(ended) };
+}
+
+function waitingOf(
+  pod: Pod,
+  fetch: ContainerStatus | undefined,
+  server: ContainerStatus | undefined,
+): Problem | undefined {
+  const unschedulable = unschedulableMessage(pod);
+  if (unschedulable !== undefined) {
+    return { reason: Reason.Unschedulable, message: `no node can take the pod: ${unschedulable}` };
+  }
+  const waiting = waitingFor(pod);
+  if (waiting) return { reason: waiting.reason, message: waiting.message };
+  return fetchProblem(lastFailure(fetch)) ?? configurationProblem(lastFailure(server));
+}
+
+function fetchProblem(ended: Terminated | undefined): Problem | undefined {
+  if (!ended) return undefined;
+  const told = parseTerminationMessage(ended.message);
+  const words = told?.message ?? ended.message?.slice(-LOG_TAIL) ?? ended.reason ?? `exit code ${ended.exitCode}`;
+  const isStore = told !== undefined && STORE_FAULTS.has(told.reason as FailureReason);
+  const reason = isStore ? Reason.ObjectStorageUnavailable : Reason.FetchFailed;
+  return { reason, message: `the model cannot be fetched: ${words}` };
+}
+
+function configurationProblem(ended: Terminated | undefined): Problem | undefined {
+  const told = parseTerminationMessage(ended?.message);
+  if (told?.reason !== 'InvalidConfiguration') return undefined;
+  return { reason: Reason.ConfigurationError, message: `the model server was started wrongly: ${told.message}` };
+}

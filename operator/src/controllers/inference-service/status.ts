@@ -1,0 +1,142 @@
+/** What the object says of itself: conditions whose messages name cause and next step, and where it answers. Pure. */
+import { type NewCondition, withCondition } from '../../api/conditions.ts';
+import type { Health } from '../ports.ts';
+import { AVAILABLE, type InferenceService, type InferenceServiceStatus, PROGRESSING, READY, Reason } from './api.ts';
+import { type Decision, hindrance, type Situation } from './decide.ts';
+import { SERVICE_LABEL, urlFor } from './names.ts';
+import { isSame, type Release } from './release.ts';
+import type { Problem } from './versions.ts';
+
+const MAX_HISTORY = 10;
+
+interface Seen {
+  readonly owner: InferenceService;
+  readonly situation: Situation;
+  readonly decision: Decision;
+  readonly objectStorage: Health;
+}
+
+const replicasInWords = (count: number): string => (count === 1 ? '1 replica' : `${count} replicas`);
+
+/** The whole status. */
+export function statusFor(seen: Seen): InferenceServiceStatus {
+  const { owner, situation, decision } = seen;
+  const at = { now: situation.now, generation: owner.metadata.generation };
+  const verdict = verdictOn(seen);
+  const conditions = [
+    readyCondition(seen, verdict),
+    availableCondition(seen),
+    progressingCondition(seen, verdict),
+  ].reduce((list, next) => withCondition(list, next, at), [...(owner.status?.conditions ?? [])]);
+  const { rejected, rollout } = decision;
+  const url = urlFor(owner);
+  return {
+    conditions,
+    ...servedBy(seen),
+    ...(rollout && { rollout }),
+    url,
+    endpoints: [
+      { protocol: 'predict', url: `${url}/predict` },
+      { protocol: 'open-inference-v2', url: `${url}/v2/models/${owner.spec.model}` },
+    ],
+    replicas: situation.pods.length,
+    readyReplicas: situation.pods.filter(({ isReady }) => isReady).length,
+    selector: `${SERVICE_LABEL}=${owner.metadata.name}`,
+    ...(rejected.length > 0 && { rejected: [...rejected] }),
+  };
+}
+
+/** What answers, what did before, and since when. */
+function servedBy({ owner, decision, situation }: Seen): Partial<InferenceServiceStatus> {
+  const { status } = owner;
+  const { serving } = decision;
+  if (!serving) return {};
+  const before = status?.version;
+  const isNew = before !== serving.version;
+  const previous = isNew ? before : status?.previousVersion;
+  const history = status?.history ?? [];
+  const now = { version: serving.version, time: situation.now.toISOString() };
+  return {
+    version: serving.version,
+    digest: serving.digest,
+    ...(previous !== undefined && { previousVersion: previous }),
+    history: (isNew || history.length === 0 ? [now, ...history] : history).slice(0, MAX_HISTORY),
+  };
+}
+
+/** Why the wanted version does not answer on all replicas; undefined when it does. */
+function verdictOn(seen: Seen): Problem | undefined {
+  const { situation, decision } = seen;
+  const { choice, act } = decision;
+  if ('problem' in choice) return withConsolation(choice.problem, seen);
+  const { name, namespace, replicas, model } = situation.wanted;
+  if (replicas === 0) {
+    const message = `spec.replicas is 0, so nothing answers: kubectl scale infsvc ${name} -n ${namespace} --replicas=1`;
+    return { reason: Reason.Stopped, message };
+  }
+  if (decision.isComplete) return undefined;
+  const { release } = choice;
+  const ready = situation.pods.filter((pod) => pod.isReady && isSame(pod, release)).length;
+  const progress = `version ${release.version} of model ${model} is ready on ${ready} of ${replicasInWords(replicas)}`;
+  const isApplied = act.do === 'apply' && isSame(situation.deployment?.release, act.release);
+  const obstacle = isApplied ? hindrance(situation) : undefined;
+  if (obstacle) return withConsolation({ ...obstacle, message: `${progress}: ${obstacle.message}` }, seen);
+  const isSilent = isSame(release, decision.serving) && isApplied && situation.pods.every(({ isReady }) => !isReady);
+  return withConsolation({ reason: isSilent ? Reason.NoReplicaAnswers : Reason.RollingOut, message: progress }, seen);
+}
+
+/** A problem, with since when the object store is away if that is it, and with what goes on answering meanwhile. */
+function withConsolation({ reason, message }: Problem, { situation, decision, objectStorage }: Seen): Problem {
+  const outage =
+    reason === Reason.ObjectStorageUnavailable && !objectStorage.up ? ` (away since ${objectStorage.since})` : '';
+  const { serving, choice } = decision;
+  const isOther = serving && !('release' in choice && isSame(choice.release, serving));
+  const answers = isOther && situation.pods.some((pod) => pod.isReady && isSame(pod, serving));
+  const meanwhile = answers ? `; version ${serving.version} goes on answering` : '';
+  return { reason, message: `${message}${outage}${meanwhile}` };
+}
+
+function readyCondition(seen: Seen, verdict: Problem | undefined): NewCondition {
+  if (verdict) return { type: READY, status: 'False', ...verdict };
+  const { owner, situation, decision } = seen;
+  const { release } = decision.choice as { release: Release };
+  const message = `version ${release.version} of model ${owner.spec.model} answers on ${replicasInWords(situation.wanted.replicas)} at ${urlFor(owner)}${passedOver(seen, release)}`;
+  return { type: READY, status: 'True', reason: Reason.Serving, message };
+}
+
+/** With `latest`: the newer versions that are not served, and why. */
+function passedOver({ situation, decision }: Seen, release: Release): string {
+  if (situation.wanted.version !== 'latest') return '';
+  const newer = situation.versions.filter(({ version }) => version > release.version).slice(0, 3);
+  const why = newer.map(({ version, isReady, reason }) => {
+    const rejection = decision.rejected.find((one) => one.version === version);
+    return `; version ${version} is passed over: ${rejection ? `rejected, ${rejection.reason}` : isReady ? 'being deleted' : reason}`;
+  });
+  return why.join('');
+}
+
+function availableCondition({ situation }: Seen): NewCondition {
+  const ready = situation.pods.filter(({ isReady }) => isReady);
+  if (ready.length > 0) {
+    const versions = [...new Set(ready.map(({ version }) => version))].sort((a, b) => a - b);
+    const who = versions.length === 1 ? `version ${versions[0]} answers` : `versions ${versions.join(' and ')} answer`;
+    const message = `${who} on ${replicasInWords(ready.length)}`;
+    return { type: AVAILABLE, status: 'True', reason: Reason.Serving, message };
+  }
+  const isStopped = situation.wanted.replicas === 0;
+  const reason = isStopped ? Reason.Stopped : Reason.NoReplicaAnswers;
+  const message = isStopped ? 'spec.replicas is 0' : 'no pod is ready; the condition Ready says why';
+  return { type: AVAILABLE, status: 'False', reason, message };
+}
+
+function progressingCondition({ situation, decision }: Seen, verdict: Problem | undefined): NewCondition {
+  const { choice, isComplete } = decision;
+  if ('problem' in choice) return { type: PROGRESSING, status: 'False', ...(verdict as Problem) };
+  if (verdict?.reason === Reason.Stopped) return { type: PROGRESSING, status: 'False', ...verdict };
+  const what = `version ${choice.release.version} of model ${situation.wanted.model}`;
+  if (isComplete) {
+    const message = `${what} has been brought in`;
+    return { type: PROGRESSING, status: 'False', reason: Reason.RolloutComplete, message };
+  }
+  return { type: PROGRESSING, status: 'True', reason: Reason.RollingOut, message: verdict?.message ?? what };
+}

@@ -1,0 +1,104 @@
+/** Which release an InferenceService asks for, among the versions there are. */
+import { findCondition, isTrue } from '../../api/conditions.ts';
+import { type ModelVersion, READY } from '../model-version/api.ts';
+import { Reason } from './api.ts';
+import { isSame, type Release, type ReleaseId } from './release.ts';
+
+/** What a ModelVersion object says of itself. */
+export interface VersionFacts {
+  readonly version: number;
+  /** The proven bytes; absent until they are. */
+  readonly release?: Release;
+  readonly isReady: boolean;
+  readonly isDeleting: boolean;
+  /** Why it is not ready, in its own words. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The numbered versions of a model, newest first. */
+export function versionFacts(objects: readonly ModelVersion[]): readonly VersionFacts[] {
+  const facts: VersionFacts[] = [];
+  for (const { metadata, spec, status } of objects) {
+    const version = status?.version ?? spec.version;
+    if (version === undefined) continue;
+    const artifact = status?.artifact;
+    const ready = findCondition(status?.conditions, READY);
+    facts.push({
+      version,
+      ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
+      isReady: artifact !== undefined && isTrue(status?.conditions, READY),
+      isDeleting: metadata.deletionTimestamp !== undefined,
+      reason: ready?.reason ?? 'Pending',
+      message: ready?.message ?? 'it has not been looked at yet',
+    });
+  }
+  return facts.sort((a, b) => b.version - a.version);
+}
+
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+export type Choice = { readonly release: Release } | { readonly problem: Problem };
+
+export interface Wish {
+  readonly namespace: string;
+  readonly name: string;
+  readonly model: string;
+  readonly version: 'latest' | number;
+}
+
+interface Known {
+  readonly versions: readonly VersionFacts[];
+  /** What answers already: it is proven, whatever its object says at the moment. */
+  readonly serving: ReleaseId | undefined;
+  /** Why a release must not be tried now; undefined when it may. */
+  readonly refusalOf: (release: ReleaseId) => Problem | undefined;
+}
+
+/** The release that is asked for, or why there is none and what to do. */
+export function choose(wish: Wish, known: Known): Choice {
+  if (known.versions.length === 0) return { problem: modelNotFound(wish) };
+  return wish.version === 'latest' ? latest(wish, known) : numbered(wish, wish.version, known);
+}
+
+const modelNotFound = ({ namespace, model }: Wish): Problem => ({
+  reason: Reason.ModelNotFound,
+  message: `model ${model} has no version in namespace ${namespace} yet; a TrainingJob with spec.model ${model} makes one (see which there are: kubectl get tj,mv -n ${namespace})`,
+});
+
+function numbered(wish: Wish, version: number, { versions, serving, refusalOf }: Known): Choice {
+  const facts = versions.find((candidate) => candidate.version === version);
+  if (!facts) {
+    const numbers = versions.map((known) => known.version);
+    const more = numbers.length > 20 ? ', …' : '';
+    const message = `model ${wish.model} has no version ${version}; there are ${numbers.slice(0, 20).join(', ')}${more} (kubectl patch infsvc ${wish.name} -n ${wish.namespace} --type=merge -p '{"spec":{"version":"${numbers[0]}"}}')`;
+    return { problem: { reason: Reason.VersionNotFound, message } };
+  }
+  const { release } = facts;
+  if (release && isSame(release, serving)) return { release };
+  if (!release || !facts.isReady || facts.isDeleting) return { problem: notReady(wish, facts) };
+  const refusal = refusalOf(release);
+  return refusal ? { problem: refusal } : { release };
+}
+
+function latest(wish: Wish, { versions, serving, refusalOf }: Known): Choice {
+  const usable = versions.filter(
+    ({ release, isReady, isDeleting }) => release && (isSame(release, serving) || (isReady && !isDeleting)),
+  );
+  const releases = usable.map(({ release }) => release as Release);
+  const release = releases.find((candidate) => isSame(candidate, serving) || !refusalOf(candidate));
+  if (release) return { release };
+  const [newest] = releases;
+  const refusal = newest && refusalOf(newest);
+  return { problem: refusal ?? notReady(wish, versions[0] as VersionFacts) };
+}
+
+function notReady({ namespace, model }: Wish, facts: VersionFacts): Problem {
+  const what = facts.isDeleting ? 'is being deleted' : `is not ready: ${facts.reason}: ${facts.message}`;
+  return {
+    reason: Reason.VersionNotReady,
+    message: `version ${facts.version} of model ${model} ${what} (kubectl get mv -n ${namespace} -o wide)`,
+  };
+}
