@@ -8,12 +8,14 @@ const JobCondition = z.object({
   status: z.string(),
   reason: z.string().exactOptional(),
   message: z.string().exactOptional(),
+  lastTransitionTime: z.string().nullish(),
 });
 
 const schema = z.object({
   apiVersion: z.literal('batch/v1'),
   kind: z.literal('Job'),
   metadata: Metadata,
+  spec: z.object({ suspend: z.boolean().exactOptional(), parallelism: z.int().exactOptional() }).exactOptional(),
   status: z
     .object({
       active: z.int().exactOptional(),
@@ -35,7 +37,8 @@ export interface JobSpec {
   readonly template: PodTemplate;
 }
 
-export type Job = KubeObject & Readonly<Pick<z.infer<typeof schema>, 'status'>> & { readonly spec?: JobSpec };
+type Read = Readonly<Pick<z.infer<typeof schema>, 'status' | 'spec'>>;
+export type Job = KubeObject & Pick<Read, 'status'> & { readonly spec?: Partial<JobSpec> & Read['spec'] };
 
 export const Job: Kind<Job> = {
   apiVersion: 'batch/v1',
@@ -52,8 +55,11 @@ const condition = (job: Job, type: string) =>
   job.status?.conditions?.find((c) => c.type === type && c.status === 'True');
 
 /** The Job's own word that it has given up. */
-export const failedCondition = (job: Job): { readonly reason?: string; readonly message?: string } | undefined =>
+export const failedCondition = (job: Job): Readonly<z.infer<typeof JobCondition>> | undefined =>
   condition(job, 'Failed');
+
+/** True when somebody stopped it by hand: it will never make a pod. */
+export const isStopped = ({ spec }: Job): boolean => spec?.suspend === true || spec?.parallelism === 0;
 
 /** True when no pod of the Job will run any more. */
 export const isFinished = (job: Job): boolean =>

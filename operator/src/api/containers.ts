@@ -134,9 +134,12 @@ export const configMapVolume = (name: string, configMap: string): Volume => ({
 export const mount = (name: string, mountPath: string): VolumeMount => ({ name, mountPath });
 export const readOnlyMount = (name: string, mountPath: string): VolumeMount => ({ name, mountPath, readOnly: true });
 
-/** Literal environment variables, in the order of the record. */
+/** `text` as the kubelet hands it on unchanged: it would expand `$(NAME)` and shorten `$$`. */
+export const literal = (text: string): string => text.replaceAll('$', '$$$$');
+
+/** Environment variables whose values arrive as they are given, in the order of the record. */
 export const literalEnv = (variables: Readonly<Record<string, string>>): EnvVar[] =>
-  Object.entries(variables).map(([name, value]) => ({ name, value }));
+  Object.entries(variables).map(([name, value]) => ({ name, value: literal(value) }));
 
 /** A field of the pod as environment variable. */
 export const fieldEnv = (name: string, fieldPath: string): EnvVar => ({

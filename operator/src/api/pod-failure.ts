@@ -1,0 +1,61 @@
+/** Why a pod of ours failed, in words: from our own termination message, the kubelet's reason, or the last log lines. */
+import { parseTerminationMessage } from '@slipway/contract';
+import { containerStatuses, type Pod, type Terminated } from './pod.ts';
+
+export interface PodFailure {
+  /** A FailureReason of the contract, or OutOfMemory, ConfigurationError, ContainerFailed, Disrupted, Evicted… */
+  readonly reason: string;
+  readonly message: string;
+  readonly container?: string;
+  readonly exitCode?: number;
+  /** What the container logged last, when it did not say itself what was wrong. */
+  readonly log?: string;
+}
+
+/** Evictions and node loss: nobody's fault, and not counted as an attempt by the Job. */
+export const DISRUPTED = 'Disrupted';
+export const OUT_OF_MEMORY = 'OutOfMemory';
+export const CONTAINER_FAILED = 'ContainerFailed';
+
+const CANNOT_START = new Set(['StartError', 'ContainerCannotRun']);
+const LONGEST_LOG = 2048;
+
+/** Why the pod failed; undefined while it has not. */
+export function podFailure(pod: Pod): PodFailure | undefined {
+  if (pod.status.phase !== 'Failed') return undefined;
+  const disruption = pod.status.conditions.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+  if (disruption)
+    return { reason: DISRUPTED, message: disruption.message ?? 'the pod was evicted or its node was lost' };
+  for (const { name, state } of containerStatuses(pod)) {
+    if (state.terminated && state.terminated.exitCode !== 0) return containerFailure(name, state.terminated);
+  }
+  const { reason = 'PodFailed', message } = pod.status;
+  return { reason, message: message ?? `the pod ended (${reason}) before any container failed` };
+}
+
+/** Why a container ended with this exit code. */
+export function containerFailure(container: string, { exitCode, reason, message }: Terminated): PodFailure {
+  const ended = { container, exitCode };
+  if (reason === 'OOMKilled') {
+    return { ...ended, reason: OUT_OF_MEMORY, message: `container ${container} needed more memory than its limit` };
+  }
+  const told = parseTerminationMessage(message);
+  if (told && told.reason !== 'Verified') return { ...ended, reason: told.reason, message: told.message };
+  if (reason !== undefined && CANNOT_START.has(reason)) {
+    const detail = lastLines(message) || reason;
+    return { ...ended, reason: 'ConfigurationError', message: `container ${container} could not start: ${detail}` };
+  }
+  const log = lastLines(message);
+  const words = log === '' ? 'it logged nothing' : `its last log lines:\n${log}`;
+  return {
+    ...ended,
+    reason: CONTAINER_FAILED,
+    message: `container ${container} ended with exit code ${exitCode}; ${words}`,
+    ...(log !== '' && { log }),
+  };
+}
+
+function lastLines(text = ''): string {
+  const trimmed = text.trimEnd();
+  return trimmed.length <= LONGEST_LOG ? trimmed : `…${trimmed.slice(-LONGEST_LOG)}`;
+}
