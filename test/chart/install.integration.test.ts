@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { apply, dropNamespace, makeNamespace, kubectl, kubectlJson } from '../support/kubectl.ts';
+import { apply, dropNamespace, kubectl, kubectlJson, makeNamespace } from '../support/kubectl.ts';
 import { secret } from '../support/secret.ts';
 import { CHART, helm } from './helm.ts';
 
