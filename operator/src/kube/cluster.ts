@@ -7,9 +7,8 @@ import { eventRecorder } from './events.ts';
 import { type Change, DEFAULT_TIMING, Informer, type InformerState, type InformerTiming } from './informer.ts';
 import { entryOf, isOlderVersion, keyOf, ObjectCache, visible } from './object-cache.ts';
 import { resourcePath } from './paths.ts';
-import { tenantAccess } from './tenant.ts';
-import type { KubeRequest, Transport } from './transport.ts';
-import { type Access, writer } from './writer.ts';
+import type { Transport } from './transport.ts';
+import { type Access, guardedWrites, writer } from './writer.ts';
 
 export interface ClusterOptions {
   readonly transport: Transport;
@@ -29,7 +28,6 @@ export interface ClusterOptions {
 
 export interface Cluster {
   readonly kube: RuntimeKube;
-  readonly tenants: ReturnType<typeof tenantAccess>;
   start(): void;
   stop(): Promise<void>;
   /** One state per kind and watched namespace. */
@@ -61,14 +59,9 @@ export function openCluster(options: ClusterOptions): Cluster {
     return cache;
   }
 
-  const write = async (request: KubeRequest): Promise<unknown> => {
-    assertLeading();
-    return transport.json({ ...request, guard: assertLeading });
-  };
-
   const access: Access = {
     transport,
-    write,
+    write: guardedWrites(transport, assertLeading),
     pathOf: (object) => resourcePath(cacheOf(object).kind, object.metadata.namespace, object.metadata.name),
     cached: (object) => cacheOf(object).entry(keyOf(object.metadata)),
     observe(object, answer) {
@@ -110,7 +103,6 @@ export function openCluster(options: ClusterOptions): Cluster {
 
   return {
     kube,
-    tenants: tenantAccess(transport, write),
     start() {
       for (const informer of informers) informer.start();
     },

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { FIELD_MANAGER } from './apply.ts';
 import { isNotFound } from './errors.ts';
 import { resourcePath } from './paths.ts';
-import type { KubeRequest, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
+import { guardedWrites } from './writer.ts';
 
 const SECRETS = { apiVersion: 'v1', plural: 'secrets' };
 const NAMESPACES = { apiVersion: 'v1', plural: 'namespaces' };
@@ -16,8 +17,9 @@ interface Secret {
   readonly metadata: { readonly namespace: string; readonly name: string };
 }
 
-/** Uncached; `write` sends only while this process leads. */
-export function tenantAccess(transport: Transport, write: (request: KubeRequest) => Promise<unknown>) {
+/** Uncached, and able to write only while this process leads. */
+export function tenantAccess(transport: Transport, assertLeading: () => void) {
+  const write = guardedWrites(transport, assertLeading);
   return {
     async readNamespace(name: string): Promise<{ uid: string; annotations: Readonly<Record<string, string>> }> {
       const path = `${resourcePath(NAMESPACES)}/${encodeURIComponent(name)}`;

@@ -15,6 +15,14 @@ export interface Access {
   observe(object: KubeObject, answer: unknown): void;
 }
 
+/** Writes that are sent only while this process leads; the check is made again when the connection stands. */
+export const guardedWrites =
+  (transport: Transport, assertLeading: () => void) =>
+  async (request: KubeRequest): Promise<unknown> => {
+    assertLeading();
+    return await transport.json({ ...request, guard: assertLeading });
+  };
+
 type Operation = { readonly op: 'test' | 'add' | 'replace'; readonly path: string; readonly value: unknown };
 
 export function writer(access: Access) {

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError, configFromEnv } from './config.ts';
+
+const complete = {
+  POD_NAME: 'slipway-operator-0',
+  POD_NAMESPACE: 'slipway-system',
+  TRAINER_IMAGE: 'slipway/trainer:dev',
+  SERVING_IMAGE: 'slipway/serving:dev',
+  INSTALL_KEY: 'k'.repeat(32),
+  POSTGRES_HOST: 'slipway-postgres',
+  POSTGRES_DATABASE: 'slipway',
+  POSTGRES_USERNAME: 'slipway',
+  POSTGRES_PASSWORD: 'hunter2-secret',
+  OBJECT_STORAGE_ENDPOINT: 'http://slipway-minio:9000',
+  OBJECT_STORAGE_BUCKET: 'slipway',
+  OBJECT_STORAGE_ACCESS_KEY: 'access',
+  OBJECT_STORAGE_SECRET_KEY: 'secret',
+};
+
+test('what the chart sets is enough; the rest has defaults, and empty counts as absent', () => {
+  const config = configFromEnv({ ...complete, WATCH_NAMESPACES: '', IMAGE_PULL_SECRETS: '', PORT: '' });
+  assert.deepEqual(
+    [config.port, config.leaderElection, config.leaseName, config.watchNamespaces, config.resyncMs],
+    [8080, true, 'slipway-operator', [], 600_000],
+  );
+  assert.deepEqual(config.pods.imagePullSecrets, []);
+});
+
+test('lists are split at commas, and spaces do not matter', () => {
+  const config = configFromEnv({ ...complete, WATCH_NAMESPACES: 'team-a, team-b', IMAGE_PULL_SECRETS: 'one,two' });
+  assert.deepEqual(config.watchNamespaces, ['team-a', 'team-b']);
+  assert.deepEqual(config.pods.imagePullSecrets, ['one', 'two']);
+});
+
+test('every wrong variable is named at once, and no value is repeated', () => {
+  const wrong = {
+    ...complete,
+    PORT: 'http',
+    LEADER_ELECTION: 'perhaps',
+    WATCH_NAMESPACES: 'Team_A',
+    INSTALL_KEY: 'short-secret',
+    POSTGRES_HOST: undefined,
+    OBJECT_STORAGE_ENDPOINT: 'ftp://minio',
+  };
+  assert.throws(
+    () => configFromEnv(wrong),
+    (error: ConfigError) => {
+      assert.ok(error instanceof ConfigError);
+      for (const name of [
+        'PORT',
+        'LEADER_ELECTION',
+        'WATCH_NAMESPACES',
+        'INSTALL_KEY',
+        'POSTGRES_HOST',
+        'OBJECT_STORAGE_ENDPOINT',
+      ]) {
+        assert.match(error.message, new RegExp(`^  ${name}: `, 'm'));
+      }
+      assert.doesNotMatch(error.message, /short-secret|hunter2|Team_A|perhaps/);
+      return true;
+    },
+  );
+});
