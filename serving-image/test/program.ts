@@ -8,7 +8,8 @@ import { parseTerminationMessage, type TerminationMessage } from '@slipway/contr
 import { filesOf, type ModelFolder, modelFolder, temporaryFolder } from './folder.ts';
 import type { TestModel } from './models.ts';
 
-const MAIN = join(import.meta.dirname, '../src/main.ts');
+/** The program's entry. */
+export const MAIN = join(import.meta.dirname, '../src/main.ts');
 
 export interface Program {
   readonly child: ChildProcess;

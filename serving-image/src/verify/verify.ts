@@ -12,21 +12,23 @@ import {
 import type { Logger } from '../log.ts';
 import { checkArtifact } from '../model/artifact-check.ts';
 import { inspectFile } from '../model/load.ts';
-import { type ProbeReport, runProbe } from './run-probe.ts';
+import { type ProbeProgram, type ProbeReport, runProbe } from './run-probe.ts';
 
 export interface VerifyOptions {
   readonly artifact: ModelArtifact;
   readonly dir: string;
   readonly timeoutSeconds: number;
-  readonly log: Logger;
+  readonly log: Pick<Logger, 'info'>;
+  /** What loads the model; this very program when absent. */
+  readonly program?: ProbeProgram;
 }
 
 /** Throws FailureError with the reason a version is not servable. */
-export async function verify({ artifact, dir, timeoutSeconds, log }: VerifyOptions): Promise<VerifyReport> {
+export async function verify({ artifact, dir, timeoutSeconds, log, program }: VerifyOptions): Promise<VerifyReport> {
   const files = await checkArtifact(artifact, dir);
   const digest = artifactDigest(files);
   const summary = inspectFile(dir, files);
-  const probed = await runProbe({ dir, files: [...files] }, timeoutSeconds);
+  const probed = await runProbe({ dir, files: [...files] }, timeoutSeconds, program);
   log.info({ digest, nodes: summary.nodes, exampleRows: probed.exampleRows, seconds: probed.seconds }, 'verified');
   return fitting(reportFor(digest, artifact.files ? undefined : files, probed));
 }
