@@ -21,6 +21,7 @@ import { createMetrics } from './runtime/metrics.ts';
 import type { Logger } from './runtime/reconcile.ts';
 import { schemaGate } from './schema-gate.ts';
 import { assumeWith } from './tenancy/assume.ts';
+import type { TenantKube } from './tenancy/ports.ts';
 import { createTenants } from './tenancy/tenants.ts';
 
 const now = () => new Date();
@@ -47,11 +48,13 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
       manager.requeueAll();
     },
   });
-  const tenants = openTenants(foundation);
+  const namespaces = tenantAccess(transport, election.assertLeading);
+  const tenants = openTenants(foundation, namespaces);
   const definitions = createControllers({
     runs: stores.runs,
     versions: stores.versions,
     tenants,
+    namespaces,
     health: monitor.status,
     settings: { ...config.pods, bucket: config.objectStorage.bucket },
   });
@@ -141,9 +144,9 @@ function storeProbes({ config, pool }: Foundation): Pick<MonitorOptions, 'probes
   return { probes, now, schedule: processTimers };
 }
 
-function openTenants({ config, log, transport, election, stores }: Foundation) {
+function openTenants({ config, log, stores }: Foundation, kube: TenantKube) {
   return createTenants({
-    kube: tenantAccess(transport, election.assertLeading),
+    kube,
     store: stores.tenants,
     objectStorage: config.objectStorage,
     postgres: config.postgres,

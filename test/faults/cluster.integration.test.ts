@@ -298,6 +298,21 @@ describe('the cluster', () => {
     assert.deepEqual(writes(), []);
   });
 
+  test('a namespace says whether it is on its way out', async () => {
+    assert.equal(await tenants.isBeingDeleted(namespace), false);
+    assert.equal(await tenants.isBeingDeleted(`${namespace}-never-was`), true);
+    const leaving = await testNamespace(direct, 'leaving');
+    await putConfigMap(direct, {
+      ...configMap(leaving.name, 'held'),
+      metadata: { ...configMap(leaving.name, 'held').metadata, finalizers: ['slipway.dev/test'] },
+    });
+    await leaving.cleanUp();
+    assert.equal(await tenants.isBeingDeleted(leaving.name), true);
+    const path = `/api/v1/namespaces/${leaving.name}/configmaps/held`;
+    const body = { metadata: { finalizers: null } };
+    await direct.json({ method: 'PATCH', path, contentType: 'application/merge-patch+json', body });
+  });
+
   test('two hundred reads share one connection', async () => {
     for (let i = 0; i < 200; i += 1) await tenants.readNamespace(namespace);
     assert.ok(proxy.connections() <= 4, `${proxy.connections()} connections`);
