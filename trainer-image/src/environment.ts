@@ -24,6 +24,9 @@ export const DeadlineSeconds = z.coerce
   .max(365 * 86_400)
   .default(30 * 86_400);
 
+/** How long a refusal is taken for credentials about to be renewed: the kubelet needs up to two minutes to bring them. */
+export const DeniedGraceSeconds = z.coerce.number().min(0).max(3600).default(120);
+
 /** Throws InvalidConfiguration naming the variable that is wrong. */
 export function parseEnv<T>(schema: z.ZodType<T>, env: Env): T {
   const parsed = schema.safeParse(env);

@@ -12,7 +12,7 @@ export interface Persistence extends Pick<RetryOptions, 'now' | 'sleep' | 'first
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   /** How long a refusal is taken for credentials about to be renewed in their mounted file. */
-  readonly deniedGraceMs?: number;
+  readonly deniedGraceMs: number;
 }
 
 const NETWORK_CODES = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
@@ -40,7 +40,7 @@ function mayPass(error: unknown, deniedIsFresh: () => boolean): boolean {
 }
 
 /** One log line a try. A bucket that is missing is waited for like a store that is away: somebody can still make it. */
-export function persistence({ log, deadline, deniedGraceMs = 120_000, ...options }: Persistence): Persist {
+export function persistence({ log, deadline, deniedGraceMs, ...options }: Persistence): Persist {
   const now = options.now ?? Date.now;
   return async (what, work) => {
     let deniedSince: number | undefined;

@@ -1,7 +1,14 @@
 import { CONFIG_MAPS_DIR, CREDENTIALS_DIR, FetchInputs, INPUT_DIR } from '@slipway/contract';
 import { openObjectStore } from '@slipway/object-store';
 import { z } from 'zod';
-import { DeadlineSeconds, type Env, Json, parseEnv, readObjectStorageAccess } from '../environment.ts';
+import {
+  DeadlineSeconds,
+  DeniedGraceSeconds,
+  type Env,
+  Json,
+  parseEnv,
+  readObjectStorageAccess,
+} from '../environment.ts';
 import type { Log } from '../log.ts';
 import { persistence } from '../persist.ts';
 import { fetchInputs } from './fetch.ts';
@@ -9,6 +16,7 @@ import { fetchInputs } from './fetch.ts';
 const FetchEnv = z.object({
   FETCH_INPUTS: Json.pipe(FetchInputs),
   FETCH_DEADLINE_SECONDS: DeadlineSeconds,
+  DENIED_GRACE_SECONDS: DeniedGraceSeconds,
   INPUT_DIR: z.string().default(INPUT_DIR),
   CONFIG_MAPS_DIR: z.string().default(CONFIG_MAPS_DIR),
   CREDENTIALS_DIR: z.string().default(CREDENTIALS_DIR),
@@ -23,7 +31,11 @@ export async function runFetch(log: Log, env: Env): Promise<void> {
     configMapsDir: config.CONFIG_MAPS_DIR,
     builtinDir: config.BUILTIN_DATA_DIR,
     openStore: async () => openObjectStore(await readObjectStorageAccess(config.CREDENTIALS_DIR)),
-    persist: persistence({ log, deadline: Date.now() + config.FETCH_DEADLINE_SECONDS * 1000 }),
+    persist: persistence({
+      log,
+      deadline: Date.now() + config.FETCH_DEADLINE_SECONDS * 1000,
+      deniedGraceMs: config.DENIED_GRACE_SECONDS * 1000,
+    }),
     log,
   });
 }

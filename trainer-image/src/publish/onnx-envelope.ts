@@ -13,6 +13,9 @@ interface Field {
 }
 
 const WINDOW = 64 * 1024;
+const VARINT = 0;
+/** Bytes by wire type; undefined where the field itself tells. */
+const LENGTHS = { [VARINT]: undefined, 1: 8, 2: undefined, 5: 4 } as const;
 
 /** Reads an open file through one small window: memory does not grow with the model. */
 class Reader {
@@ -36,29 +39,36 @@ class Reader {
     return this.window[at - this.from] as number;
   }
 
+  /** The number that begins at `at`, and where it ends. */
+  private varint(at: number, end: number): readonly [value: number, next: number] {
+    let [value, scale] = [0, 1];
+    for (let next = at; next < Math.min(end, at + 10); next++) {
+      const byte = this.byte(next);
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return [value, next + 1];
+      scale *= 128;
+    }
+    throw new RangeError('it ends too early, or is not protobuf');
+  }
+
+  /** The field whose tag begins at `at`. */
+  private field(at: number, end: number): Field {
+    const [tag, start] = this.varint(at, end);
+    const [number, wire] = [Math.floor(tag / 8), tag % 8];
+    if (number === 0 || !(wire in LENGTHS)) throw new RangeError('it is not protobuf');
+    const fixed = LENGTHS[wire as keyof typeof LENGTHS];
+    if (fixed !== undefined) return { number, value: 0, start, end: start + fixed };
+    const [value, next] = this.varint(start, end);
+    return wire === VARINT ? { number, value, start, end: next } : { number, value: 0, start: next, end: next + value };
+  }
+
   /** The fields between two positions; every length is checked against its parent, no content is read. */
   *fields(start: number, end: number): Generator<Field> {
-    let at = start;
-    const varint = (): number => {
-      let [value, scale] = [0, 1];
-      for (let i = 0; i < 10; i++) {
-        if (at >= end) throw new RangeError('it ends too early');
-        const byte = this.byte(at++);
-        value += (byte & 0x7f) * scale;
-        if (byte < 0x80) return value;
-        scale *= 128;
-      }
-      throw new RangeError('it is not protobuf');
-    };
-    while (at < end) {
-      const tag = varint();
-      const [number, wire] = [Math.floor(tag / 8), tag % 8];
-      if (number === 0 || ![0, 1, 2, 5].includes(wire)) throw new RangeError('it is not protobuf');
-      const value = wire === 0 ? varint() : 0;
-      const length = wire === 0 ? 0 : wire === 1 ? 8 : wire === 5 ? 4 : varint();
-      if (at + length > end) throw new RangeError('it ends too early');
-      yield { number, value, start: at, end: at + length };
-      at += length;
+    for (let at = start; at < end; ) {
+      const field = this.field(at, end);
+      if (field.end > end) throw new RangeError('it ends too early');
+      yield field;
+      at = field.end;
     }
   }
 }

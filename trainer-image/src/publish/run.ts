@@ -4,6 +4,7 @@ import { openObjectStore } from '@slipway/object-store';
 import { z } from 'zod';
 import {
   DeadlineSeconds,
+  DeniedGraceSeconds,
   type Env,
   Json,
   parseEnv,
@@ -18,6 +19,7 @@ const PublishEnv = z.object({
   PUBLISH_RUN: Json.pipe(PublishRun),
   POD_UID: z.string().min(1),
   PUBLISH_DEADLINE_SECONDS: DeadlineSeconds,
+  DENIED_GRACE_SECONDS: DeniedGraceSeconds,
   INPUT_DIR: z.string().default(INPUT_DIR),
   OUTPUT_DIR: z.string().default(OUTPUT_DIR),
   CREDENTIALS_DIR: z.string().default(CREDENTIALS_DIR),
@@ -39,7 +41,11 @@ export async function runPublish(log: Log, env: Env, step: (name: string) => voi
     openStore: async () => openObjectStore(await readObjectStorageAccess(dir)),
     findPublished: (runKey) => withPostgres((on) => findPublished(on, runKey)),
     publishRun: (request) => withPostgres((on) => publishRun(on, request)),
-    persist: persistence({ log, deadline: Date.now() + config.PUBLISH_DEADLINE_SECONDS * 1000 }),
+    persist: persistence({
+      log,
+      deadline: Date.now() + config.PUBLISH_DEADLINE_SECONDS * 1000,
+      deniedGraceMs: config.DENIED_GRACE_SECONDS * 1000,
+    }),
     now: Date.now,
     log,
     step,
