@@ -64,3 +64,9 @@ export const isStopped = ({ spec }: Job): boolean => spec?.suspend === true || s
 /** True when no pod of the Job will run any more. */
 export const isFinished = (job: Job): boolean =>
   condition(job, 'Failed') !== undefined || condition(job, 'Complete') !== undefined;
+
+/** When it was found to be finished; undefined while it is not. */
+export function finishedAt(job: Job): Date | undefined {
+  const time = (condition(job, 'Failed') ?? condition(job, 'Complete'))?.lastTransitionTime;
+  return typeof time === 'string' ? new Date(time) : undefined;
+}

@@ -1,0 +1,99 @@
+/** The Job that proves a version: fetch (holds the read credential) → verify (holds none). Pure. */
+import { CREDENTIALS_DIR, EXIT_TERMINAL, FETCH_SECRET, MODEL_DIR, type ModelArtifact } from '@slipway/contract';
+import type { ModelVersionRow } from '@slipway/database';
+import type { Job } from '../../api/batch-job.ts';
+import {
+  type Container,
+  childLabels,
+  emptyDir,
+  literalEnv,
+  mount,
+  readOnlyMount,
+  restrictedPod,
+  secretVolume,
+} from '../../api/containers.ts';
+import { controllerReference } from '../../api/meta.ts';
+import type { Settings } from '../ports.ts';
+import type { ModelVersion } from './api.ts';
+import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
+
+/** With all its attempts; a store that is away longer than this is tried again with a new Job. */
+const DEADLINE_SECONDS = 1800;
+const RETRIES = 2;
+/** How long the model may take to be loaded and tested. */
+const LOAD_SECONDS = 60;
+const CARRIER = { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
+const LOADER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '2', memory: '1Gi' } } as const;
+
+/** Proves the bytes of `row`. Same arguments, same Job. */
+export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, settings: Settings): Job {
+  const { name } = modelVersion.metadata;
+  const labels = { ...childLabels('verification', name), [MODEL_VERSION_LABEL]: name };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...verifyJobKey(modelVersion), labels, ownerReferences: [controllerReference(modelVersion)] },
+    spec: {
+      backoffLimit: RETRIES,
+      activeDeadlineSeconds: DEADLINE_SECONDS,
+      podFailurePolicy: {
+        rules: [
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          ...['fetch', 'verify'].map((containerName) => ({
+            action: 'FailJob',
+            onExitCodes: { containerName, operator: 'In', values: [EXIT_TERMINAL] },
+          })),
+        ],
+      },
+      template: {
+        metadata: { labels, annotations: { 'kubectl.kubernetes.io/default-container': 'verify' } },
+        spec: restrictedPod(
+          {
+            restartPolicy: 'Never',
+            initContainers: [fetch(row, settings)],
+            containers: [verify(row, settings)],
+            volumes: [
+              ...['model', 'tmp-fetch', 'tmp-verify'].map((volume) => emptyDir(volume)),
+              secretVolume('fetch-credentials', FETCH_SECRET),
+            ],
+          },
+          settings.imagePullSecrets,
+        ),
+      },
+    },
+  };
+}
+
+/** A version somebody brought has no digests yet: its files are what is found. */
+const artifactOf = ({ namespace, sourceUri, artifact }: ModelVersionRow): string => {
+  const wanted: ModelArtifact = artifact ? { namespace, ...artifact } : { namespace, uri: sourceUri };
+  return JSON.stringify(wanted);
+};
+
+const fetch = (row: ModelVersionRow, { servingImage, imagePullPolicy }: Settings): Container => ({
+  name: 'fetch',
+  image: servingImage,
+  imagePullPolicy,
+  args: ['fetch'],
+  env: literalEnv({ MODEL_ARTIFACT: artifactOf(row), HOME: '/tmp' }),
+  resources: CARRIER,
+  volumeMounts: [
+    mount('model', MODEL_DIR),
+    mount('tmp-fetch', '/tmp'),
+    readOnlyMount('fetch-credentials', CREDENTIALS_DIR),
+  ],
+});
+
+const verify = (row: ModelVersionRow, { servingImage, imagePullPolicy }: Settings): Container => ({
+  name: 'verify',
+  image: servingImage,
+  imagePullPolicy,
+  args: ['verify'],
+  env: literalEnv({
+    MODEL_ARTIFACT: artifactOf(row),
+    VERIFY_TIMEOUT_SECONDS: String(LOAD_SECONDS),
+    HOME: '/tmp',
+  }),
+  resources: LOADER,
+  volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp-verify', '/tmp')],
+});

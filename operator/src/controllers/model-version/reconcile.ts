@@ -1,0 +1,208 @@
+/**
+ * From a ModelVersion to its row, its verification and its proof. The proof is recorded in Postgres and in the status;
+ * once it is there nothing is verified again.
+ */
+import type { ModelVersionRow } from '@slipway/database';
+import { finishedAt, Job } from '../../api/batch-job.ts';
+import { findCondition, isTrue } from '../../api/conditions.ts';
+import { Pod } from '../../api/pod.ts';
+import { TerminalError } from '../../runtime/errors.ts';
+import type { Context, Result } from '../../runtime/reconcile.ts';
+import { InferenceService } from '../inference-service/api.ts';
+import { outageOf } from '../outage.ts';
+import type { ControllerDeps } from '../ports.ts';
+import { type ModelVersion, type ModelVersionStatus, READY, Reason } from './api.ts';
+import { verifyJobFor } from './job.ts';
+import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
+import { sourceRefusal } from './source.ts';
+import { conditionsFor, type Proof, proven, refused, statusFor, undecided, withServedBy } from './status.ts';
+import { usersOf } from './usage.ts';
+import { isFinal, type Verdict, verdictOf, type Words } from './verdict.ts';
+
+const LOOK_AGAIN_MS = 10_000;
+/** A failure that does not lie in the bytes is tried again after this long. */
+const RETRY_MS = 600_000;
+const UNKNOWN_RETRY_MS = 300_000;
+/** How long a finished Job may be without a pod to speak for it before it is made again. */
+const SILENCE_MS = 30_000;
+
+interface Turn {
+  readonly deps: ControllerDeps;
+  readonly ctx: Context;
+  readonly modelVersion: ModelVersion;
+}
+
+export async function reconcile(
+  deps: ControllerDeps,
+  ctx: Context,
+  modelVersion: ModelVersion,
+): Promise<Result<ModelVersionStatus>> {
+  const turn = { deps, ctx, modelVersion };
+  const { status = {} } = modelVersion;
+  try {
+    if (isSettled(modelVersion)) {
+      if (isTrue(status.conditions, READY)) await dropJob(turn);
+      return { status: withServedBy(status, users(turn, status.version)) };
+    }
+    return await prove(turn);
+  } catch (error) {
+    const now = ctx.now();
+    const outage = outageOf(error, { health: deps.health(), status, summary: READY, now });
+    if (!outage) throw error;
+    const conditions = conditionsFor(modelVersion, undecided(outage), now);
+    return { status: { ...status, conditions }, requeueAfterMs: LOOK_AGAIN_MS };
+  }
+}
+
+/** True when the status tells what the bytes are worth: a version never changes, so nothing else will. */
+function isSettled({ status }: ModelVersion): boolean {
+  const ready = findCondition(status?.conditions, READY);
+  if (!ready || findCondition(status?.conditions, 'Stalled')) return false;
+  return ready.status === 'True' ? status?.artifact !== undefined : ready.status === 'False' && isFinal(ready.reason);
+}
+
+const users = ({ ctx, modelVersion }: Turn, version: number | undefined): string[] => {
+  const { namespace } = modelVersion.metadata;
+  if (version === undefined) return [];
+  return usersOf(ctx.kube.list(InferenceService, { namespace }), modelVersion.spec.model, version);
+};
+
+async function prove(turn: Turn): Promise<Result<ModelVersionStatus>> {
+  const { deps, ctx, modelVersion } = turn;
+  const { namespace, name } = modelVersion.metadata;
+  await deps.tenants.ensure(namespace);
+  const row = await rowOf(turn);
+  // Recorded before the status could be written, or the object is a new mirror of a proven version.
+  if (row.status === 'READY' && row.artifact) {
+    return conclude(turn, row, { artifact: row.artifact, message: row.statusMessage || 'verified', ...signed(row) });
+  }
+  const job = ctx.kube.get(Job, verifyJobKey(modelVersion));
+  if (!job) await ctx.kube.apply(verifyJobFor(modelVersion, row, deps.settings));
+  const pods = ctx.kube.list(Pod, { namespace, labels: { [MODEL_VERSION_LABEL]: name } });
+  const verdict = verdictOf(job, pods, deps.health());
+  if (verdict.kind === 'proven') return recordProof(turn, row, verdict.report);
+  if (verdict.kind === 'failed') return recordFailure(turn, row, verdict, job as Job);
+  if (verdict.kind === 'unheard') await dropSilentJob(turn, job as Job);
+  return wait(turn, row, verdict);
+}
+
+const signed = ({ signature }: Pick<ModelVersionRow, 'signature'>) => (signature ? { signature } : {});
+
+/** The row this object mirrors; a version somebody brought is numbered here. */
+async function rowOf({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
+  const { metadata, spec } = modelVersion;
+  const { namespace, uid = '', creationTimestamp = '' } = metadata;
+  const { model, version, source } = spec;
+  if (version !== undefined) {
+    const row = await deps.versions.find(namespace, model, version);
+    if (row && row.status !== 'DELETED' && row.sourceUri === source.uri) return row;
+    const known = row && row.status !== 'DELETED' ? `another artifact (${row.sourceUri})` : 'nothing';
+    const message =
+      `the registry knows ${known} as version ${version} of model ${model}: ` +
+      'to bring a version of your own leave out spec.version, and the next number is given';
+    throw new TerminalError(Reason.VersionUnknown, message, { retryAfterMs: UNKNOWN_RETRY_MS });
+  }
+  const refusal = sourceRefusal(source.uri, deps.settings.bucket, namespace);
+  if (refusal !== undefined) throw new TerminalError(Reason.SourceNotAllowed, refusal);
+  return deps.versions.registerBrought({
+    namespace,
+    model,
+    sourceUri: source.uri,
+    objectUid: uid,
+    creationTime: creationTimestamp,
+  });
+}
+
+async function recordProof(
+  turn: Turn,
+  row: ModelVersionRow,
+  report: Extract<Verdict, { kind: 'proven' }>['report'],
+): Promise<Result<ModelVersionStatus>> {
+  const { deps } = turn;
+  const { digest, files, message } = report;
+  const artifact = row.artifact ?? (files && { uri: row.sourceUri, files, digest });
+  if (!artifact) {
+    const words = {
+      reason: 'InvalidModel',
+      message: 'the model consists of too many files to be listed: bring a folder of at most 20',
+    };
+    await record(turn, row, words);
+    return { status: failedStatus(turn, row, words) };
+  }
+  const signature = row.signature ?? report.signature;
+  await deps.versions.recordVerification(row.namespace, row.model, row.version, {
+    status: 'READY',
+    message,
+    ...(row.artifact ? {} : { artifact }),
+    ...(signature && { signature }),
+  });
+  return conclude(turn, row, { artifact, message, ...(signature && { signature }) });
+}
+
+function conclude(turn: Turn, { version }: ModelVersionRow, proof: Proof): Result<ModelVersionStatus> {
+  const { ctx, modelVersion } = turn;
+  const servedBy = users(turn, version);
+  const said = proven(proof.message);
+  return { status: statusFor(modelVersion, { version, servedBy, said, proof, now: ctx.now() }) };
+}
+
+async function recordFailure(
+  turn: Turn,
+  row: ModelVersionRow,
+  words: Words & { readonly container?: string },
+  job: Job,
+): Promise<Result<ModelVersionStatus>> {
+  const { ctx } = turn;
+  await record(turn, row, words);
+  if (isFinal(words.reason)) return { status: failedStatus(turn, row, words) };
+  const status = failedStatus(turn, row, { ...words, message: `${words.message}; it is tried again every 10 minutes` });
+  const sinceMs = ctx.now().getTime() - (finishedAt(job)?.getTime() ?? 0);
+  if (sinceMs < RETRY_MS) return { status, requeueAfterMs: RETRY_MS - sinceMs };
+  if (!job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+  return { status, requeueAfterMs: LOOK_AGAIN_MS };
+}
+
+/** The registry tells it too; what it tells already is not written again. */
+async function record({ deps }: Turn, row: ModelVersionRow, { reason, message }: Words): Promise<void> {
+  const told = `${reason}: ${message}`;
+  if (row.status === 'FAILED_REGISTRATION' && row.statusMessage === told) return;
+  const result = { status: 'FAILED_REGISTRATION', message: told } as const;
+  await deps.versions.recordVerification(row.namespace, row.model, row.version, result);
+}
+
+function failedStatus(
+  turn: Turn,
+  { version }: ModelVersionRow,
+  words: Words & { readonly container?: string },
+): ModelVersionStatus {
+  const { ctx, modelVersion } = turn;
+  const said = refused(words);
+  return statusFor(modelVersion, { version, servedBy: users(turn, version), said, now: ctx.now() });
+}
+
+/** Not known yet. A version that was refused stays so until another try has said otherwise. */
+function wait(turn: Turn, { version }: ModelVersionRow, verdict: Verdict): Result<ModelVersionStatus> {
+  const { ctx, modelVersion } = turn;
+  const { status = {} } = modelVersion;
+  const servedBy = users(turn, version);
+  if (verdict.kind !== 'underWay' || findCondition(status.conditions, READY)?.status === 'False') {
+    return { status: { ...withServedBy(status, servedBy), version }, requeueAfterMs: LOOK_AGAIN_MS };
+  }
+  const said = undecided(verdict);
+  return {
+    status: statusFor(modelVersion, { version, servedBy, said, now: ctx.now() }),
+    requeueAfterMs: LOOK_AGAIN_MS,
+  };
+}
+
+/** Its report cannot be heard any more: it is made again. The watch of the pods gets some time first. */
+async function dropSilentJob({ ctx }: Turn, job: Job): Promise<void> {
+  const silentMs = ctx.now().getTime() - (finishedAt(job)?.getTime() ?? 0);
+  if (silentMs >= SILENCE_MS && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+}
+
+/** The proof is recorded: the Job and its pod are no longer needed. */
+async function dropJob({ ctx, modelVersion }: Turn): Promise<void> {
+  const job = ctx.kube.get(Job, verifyJobKey(modelVersion));
+  if (job && finishedAt(job) && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+}

@@ -1,0 +1,89 @@
+/** What the verification Job has come to. Pure. */
+import { parseTerminationMessage, type VerifyReport } from '@slipway/contract';
+import { failedCondition, isFinished, type Job } from '../../api/batch-job.ts';
+import { isControlledBy } from '../../api/meta.ts';
+import { containerStatuses, type Pod, unschedulableMessage, waitingFor } from '../../api/pod.ts';
+import { CONTAINER_FAILED, DISRUPTED, OUT_OF_MEMORY, type PodFailure, podFailure } from '../../api/pod-failure.ts';
+import { knownOutage } from '../outage.ts';
+import type { DependencyHealth } from '../ports.ts';
+import { Reason } from './api.ts';
+
+export interface Words {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export type Verdict =
+  | ({ readonly kind: 'underWay' } & Words)
+  | { readonly kind: 'proven'; readonly report: VerifyReport }
+  /** `container` is where it failed. */
+  | ({ readonly kind: 'failed'; readonly container?: string } & Words)
+  /** The Job is over, but no pod of it is there to say how. */
+  | { readonly kind: 'unheard' };
+
+/** Reasons that lie in the bytes themselves: repeating would only repeat them. Everything else is tried again. */
+const FINAL: ReadonlySet<string> = new Set([
+  'InvalidModel',
+  'UnsupportedOperator',
+  'SignatureMismatch',
+  'LoadTimeout',
+  'ParityFailed',
+  OUT_OF_MEMORY,
+]);
+export const isFinal = (reason: string): boolean => FINAL.has(reason);
+
+export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health: DependencyHealth): Verdict {
+  if (!job) return pending('the verification is about to start');
+  // A Job made again has the name of the one before it, but other pods.
+  const pods = allPods.filter((pod) => isControlledBy(pod, job));
+  const report = pods.map(reportOf).find((found) => found !== undefined);
+  if (report) return { kind: 'proven', report };
+  if (!isFinished(job)) return underWay(pods, health);
+  const failed = failedCondition(job);
+  if (failed?.reason === 'DeadlineExceeded') {
+    const last = pods.map(podFailure).findLast((failure) => failure !== undefined);
+    const why = last ? `; the last attempt: ${last.message}` : '';
+    return { kind: 'failed', reason: Reason.VerifierFailed, message: `it could not be verified in time${why}` };
+  }
+  const failures = pods.map(podFailure).filter((failure) => failure !== undefined);
+  const last = failures.findLast(({ reason }) => reason !== DISRUPTED) ?? failures.at(-1);
+  return last ? failureOf(last) : { kind: 'unheard' };
+}
+
+const pending = (message: string): Verdict => ({ kind: 'underWay', reason: Reason.Pending, message });
+
+function reportOf(pod: Pod): VerifyReport | undefined {
+  if (pod.status.phase !== 'Succeeded') return undefined;
+  const verify = pod.status.containerStatuses.find(({ name }) => name === 'verify');
+  const told = parseTerminationMessage(verify?.state.terminated?.message);
+  return told?.reason === 'Verified' ? told : undefined;
+}
+
+function failureOf({ reason, message, container }: PodFailure): Verdict {
+  const words =
+    reason === OUT_OF_MEMORY
+      ? { reason, message: 'the model needs more memory than the verifier may use (1Gi): make it smaller' }
+      : { reason: reason === CONTAINER_FAILED ? Reason.VerifierFailed : reason, message };
+  return { kind: 'failed', ...words, ...(container !== undefined && { container }) };
+}
+
+function underWay(pods: readonly Pod[], health: DependencyHealth): Verdict {
+  const pod = pods.find(({ status }) => status.phase === 'Pending' || status.phase === 'Running');
+  if (!pod) return pending('waiting for a pod; `kubectl describe job` tells what is in its way');
+  const waiting = waitingFor(pod);
+  if (waiting) return { kind: 'underWay', reason: waiting.reason, message: `${waiting.message}; it is tried again` };
+  const unschedulable = unschedulableMessage(pod);
+  if (unschedulable !== undefined) {
+    return { kind: 'underWay', reason: Reason.Unschedulable, message: `no node takes the pod: ${unschedulable}` };
+  }
+  return running(pod, health);
+}
+
+function running(pod: Pod, health: DependencyHealth): Verdict {
+  const active = containerStatuses(pod).find(({ state }) => state.running);
+  if (!active) return pending('the pod of the verification is starting');
+  const outage = active.name === 'fetch' ? knownOutage('objectStorage', health) : undefined;
+  if (outage) return { kind: 'underWay', ...outage };
+  const message = active.name === 'fetch' ? 'the files are being fetched' : 'the model is being loaded and tested';
+  return { kind: 'underWay', reason: Reason.Verifying, message };
+}
