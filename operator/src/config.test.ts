@@ -57,6 +57,7 @@ test('every wrong variable is named at once, and no value is repeated', () => {
       ]) {
         assert.match(error.message, new RegExp(`^  ${name}: `, 'm'));
       }
+      assert.match(error.message, /POSTGRES_HOST: is not set/);
       assert.doesNotMatch(error.message, /short-secret|hunter2|Team_A|perhaps/);
       return true;
     },

@@ -44,12 +44,15 @@ export class ConfigError extends Error {
 const withoutEmpty = (env: Environment): Environment =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
 
-function attempt<T>(problems: string[], read: () => T): T | undefined {
+function attempt<T>(problems: string[], env: Environment, read: (env: Environment) => T): T | undefined {
   try {
-    return read();
+    return read(env);
   } catch (error) {
     if (!(error instanceof z.ZodError)) throw error;
-    for (const { path, message } of error.issues) problems.push(`${String(path[0])}: ${message}`);
+    for (const { path, message } of error.issues) {
+      const name = String(path[0]);
+      problems.push(`${name}: ${env[name] === undefined ? 'is not set' : message}`);
+    }
     return undefined;
   }
 }
@@ -58,10 +61,10 @@ function attempt<T>(problems: string[], read: () => T): T | undefined {
 export function configFromEnv(environment: Environment) {
   const env = withoutEmpty(environment);
   const problems: string[] = [];
-  const own = attempt(problems, () => Variables.parse(env));
-  const tenancy = attempt(problems, () => tenancyFromEnv(env));
-  const postgres = attempt(problems, () => postgresFromEnv(env));
-  const objectStorage = attempt(problems, () => objectStorageFromEnv(env));
+  const own = attempt(problems, env, (given) => Variables.parse(given));
+  const tenancy = attempt(problems, env, tenancyFromEnv);
+  const postgres = attempt(problems, env, postgresFromEnv);
+  const objectStorage = attempt(problems, env, objectStorageFromEnv);
   if (!own || !tenancy || !postgres || !objectStorage) {
     const unique = [...new Set(problems)].join('\n  ');
     throw new ConfigError(`wrong or missing environment variables (the chart sets them):\n  ${unique}`);
