@@ -13,6 +13,7 @@ import type { Deployment, DesiredDeployment } from '../../api/deployment.ts';
 import { durationSeconds, type Resources } from '../../api/fields.ts';
 import { controllerReference } from '../../api/meta.ts';
 import { MODEL_LABEL, VERSION_LABEL } from '../model-version/api.ts';
+import { modelLabel } from '../model-version/names.ts';
 import type { Settings } from '../ports.ts';
 import type { InferenceService } from './api.ts';
 import {
@@ -21,7 +22,6 @@ import {
   FETCH_CONTAINER,
   HTTP_PORT,
   labelsFor,
-  modelLabelValue,
   podLabels,
   SERVER_CONTAINER,
   TEMPLATE_ANNOTATION,
@@ -71,7 +71,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
   const artifact = { MODEL_ARTIFACT: artifactEnv(owner.metadata.namespace, release) };
   const labels = {
     ...labelsFor(owner),
-    [MODEL_LABEL]: modelLabelValue(spec.model),
+    [MODEL_LABEL]: modelLabel(spec.model),
     [VERSION_LABEL]: String(release.version),
   };
   const pod = {

@@ -1,5 +1,4 @@
 /** Names, labels and annotations of an InferenceService's children. Computed, never stored. */
-import { shortHash } from '@slipway/contract';
 import { childLabels } from '../../api/containers.ts';
 import type { KubeObject, ObjectKey } from '../../api/meta.ts';
 
@@ -30,10 +29,6 @@ export const labelsFor = (owner: KubeObject): Readonly<Record<string, string>> =
   ...childLabels('serving', owner.metadata.name),
   ...podLabels(owner),
 });
-
-/** `model` as a label value: itself when it fits, else its beginning and a hash. */
-export const modelLabelValue = (model: string): string =>
-  model.length <= 63 ? model : `${model.slice(0, 54).replace(/[^A-Za-z0-9]+$/, '')}-${shortHash(model)}`;
 
 /** Where the service answers inside the cluster. */
 export const urlFor = ({ metadata }: KubeObject): string => `http://${metadata.name}.${metadata.namespace}.svc`;

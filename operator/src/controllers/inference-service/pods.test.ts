@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EXIT_TERMINAL, EXIT_UNAVAILABLE, renderTerminationMessage } from '@slipway/contract';
+import { Pod } from '../../api/pod.ts';
+import { podFacts } from './pods.ts';
+
+type Status = Record<string, unknown>;
+const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
+const ended = (exitCode: number, message = '', reason = 'Error') => ({
+  terminated: { exitCode, reason, message, finishedAt: '2026-01-01T00:00:01Z' },
+});
+const told = (exitCode: number, reason: 'DigestMismatch' | 'ObjectStorageUnavailable' | 'InvalidConfiguration') =>
+  ended(exitCode, renderTerminationMessage({ stage: 'fetch', reason, message: 'in words' }));
+const waiting = (reason: string, message = '') => ({ waiting: { reason, message } });
+
+const pod = (containers: { fetch?: Status; server?: Status }, status: Status = {}, metadata: Status = {}) =>
+  Pod.parse({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'p',
+      namespace: 'ns',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      labels: { 'slipway.dev/version': '2' },
+      annotations: { 'slipway.dev/artifact-digest': 'd', 'slipway.dev/template': 't' },
+      ...metadata,
+    },
+    status: {
+      initContainerStatuses: containers.fetch ? [{ name: 'fetch', ...containers.fetch }] : [],
+      containerStatuses: containers.server ? [{ name: 'server', ...containers.server }] : [],
+      ...status,
+    },
+  });
+const verdict = (one: Pod): string => {
+  const [facts] = podFacts([one]);
+  const { isReady, fault, waiting: wait, loadingSince } = facts ?? assert.fail('the pod does not count');
+  if (isReady) return 'ready';
+  if (fault) return `fault ${fault.reason}`;
+  if (wait) return `waits ${wait.reason}`;
+  return loadingSince ? 'loading' : 'starting';
+};
+
+const crashing = (restartCount: number, last: Status) => ({
+  server: { restartCount, state: waiting('CrashLoopBackOff'), lastState: last },
+});
+const rows: readonly [name: string, Pod, expected: string][] = [
+  [
+    'a pod that takes traffic',
+    pod({ server: { state: running } }, { conditions: [{ type: 'Ready', status: 'True' }] }),
+    'ready',
+  ],
+  ['the server runs and has not been ready', pod({ server: { state: running } }), 'loading'],
+  ['it has been ready and is busy: no time is counted', pod({ server: { state: running, started: true } }), 'starting'],
+  [
+    'fetch found other bytes: the model is at fault, at once',
+    pod({ fetch: { state: told(EXIT_TERMINAL, 'DigestMismatch') } }),
+    'fault DigestMismatch',
+  ],
+  [
+    'also while the kubelet waits to start it again',
+    pod({ fetch: { state: waiting('CrashLoopBackOff'), lastState: told(EXIT_TERMINAL, 'DigestMismatch') } }),
+    'fault DigestMismatch',
+  ],
+  [
+    'the same words under an exit code that a retry may cure are no verdict',
+    pod({ fetch: { state: told(EXIT_UNAVAILABLE, 'DigestMismatch') } }),
+    'waits FetchFailed',
+  ],
+  [
+    'the object store is away: the pod waits',
+    pod({
+      fetch: {
+        state: waiting('CrashLoopBackOff'),
+        restartCount: 9,
+        lastState: told(EXIT_UNAVAILABLE, 'ObjectStorageUnavailable'),
+      },
+    }),
+    'waits ObjectStorageUnavailable',
+  ],
+  [
+    'fetch succeeded in the end: its earlier failures are over',
+    pod({
+      fetch: { state: ended(0, '', 'Completed'), lastState: told(EXIT_UNAVAILABLE, 'ObjectStorageUnavailable') },
+      server: { state: running },
+    }),
+    'loading',
+  ],
+  ['the server needs more memory than it may use', pod(crashing(1, ended(137, '', 'OOMKilled'))), 'fault OutOfMemory'],
+  ['it crashed once: it may try again', pod(crashing(1, ended(139))), 'starting'],
+  ['it crashes again and again', pod(crashing(3, ended(139, 'Segmentation fault'))), 'fault CrashLoop'],
+  [
+    'it was given a wrong configuration: no fault of the model, however often',
+    pod(crashing(9, told(EXIT_TERMINAL, 'InvalidConfiguration'))),
+    'waits ConfigurationError',
+  ],
+  [
+    'its image cannot be pulled',
+    pod({ server: { state: waiting('ImagePullBackOff', 'not found') } }),
+    'waits ImagePull',
+  ],
+  [
+    'a Secret is missing',
+    pod({ fetch: { state: waiting('CreateContainerConfigError', 'secret not found') } }),
+    'waits ConfigurationError',
+  ],
+  [
+    'no node has room',
+    pod({}, { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }] }),
+    'waits Unschedulable',
+  ],
+];
+for (const [name, one, expected] of rows) test(name, () => assert.equal(verdict(one), expected));
+
+test('a pod on its way out does not count', () =>
+  assert.deepEqual(podFacts([pod({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })]), []));
+
+test('the last words of a crash are in the message', () => {
+  const [facts] = podFacts([pod(crashing(3, ended(139, 'Segmentation fault')))]);
+  assert.match(facts?.fault?.message ?? '', /3 times.*exit code 139: Segmentation fault/);
+});

@@ -1,0 +1,382 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { EXIT_TERMINAL, renderTerminationMessage } from '@slipway/contract';
+import { FakeKube } from '../../../../test/fake-kube.ts';
+import { Deployment } from '../../api/deployment.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { Pod } from '../../api/pod.ts';
+import { PodDisruptionBudget } from '../../api/pod-disruption-budget.ts';
+import { Service } from '../../api/service.ts';
+import { TerminalError } from '../../runtime/errors.ts';
+import { processKey } from '../../runtime/process-key.ts';
+import { WorkQueue } from '../../runtime/work-queue.ts';
+import { ModelVersion } from '../model-version/api.ts';
+import type { ControllerDeps } from '../ports.ts';
+import { InferenceService } from './api.ts';
+import { inferenceServiceController } from './index.ts';
+
+const key = { namespace: 'team-a', name: 'iris' };
+const apiVersion = 'slipway.dev/v1alpha1';
+const digestOf = (version: number) => String(version).repeat(64);
+const files = [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 1 }];
+
+const modelVersion = (version: number): KubeObject =>
+  ({
+    apiVersion,
+    kind: 'ModelVersion',
+    metadata: { namespace: 'team-a', name: `iris-v${version}` },
+    spec: { model: 'iris', version, source: { uri: `s3://b/team-a/${version}`, files }, format: 'onnx' },
+    status: {
+      version,
+      artifact: { uri: `s3://b/team-a/${version}`, files, digest: digestOf(version) },
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'True',
+          reason: 'Verified',
+          message: 'ok',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+    },
+  }) as KubeObject;
+
+const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
+  runs: {} as never,
+  versions: {} as never,
+  tenants: { ensure: async () => {} },
+  namespaces: { isBeingDeleted: async () => false },
+  health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),
+  settings: {
+    trainerImage: 'trainer',
+    servingImage: 'serving',
+    imagePullPolicy: 'IfNotPresent',
+    imagePullSecrets: [],
+    bucket: 'b',
+  },
+  ...more,
+});
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+
+/** A cluster with one InferenceService, whose Deployment is brought about by `kubelet`. */
+function world(spec: object = {}, more: Partial<ControllerDeps> = {}) {
+  const kube = new FakeKube();
+  const queue = new WorkQueue();
+  const definition = inferenceServiceController(deps(more));
+  kube.put({ apiVersion, kind: 'InferenceService', metadata: key, spec: { model: 'iris', ...spec } } as KubeObject);
+  const turn = () => {
+    const now = () => new Date('2026-01-01T00:00:00Z');
+    return processKey(definition, { kube, log: silent, now, signal: AbortSignal.abort() }, queue, key);
+  };
+  /** Turns until one writes nothing. */
+  const settle = async () => {
+    for (let turns = 0; turns < 20; turns++) {
+      const before = kube.calls.length;
+      const outcome = await turn();
+      if (kube.calls.length === before && outcome !== 'error') return queue.drop('team-a/iris');
+    }
+    assert.fail(`does not come to rest: ${kube.calls.join(', ')}`);
+  };
+  const patch = (change: object) => {
+    const object = kube.objects.get('InferenceService/team-a/iris') as unknown as InferenceService;
+    kube.put({ ...object, spec: { ...object.spec, ...change } } as InferenceService);
+  };
+  const object = () => kube.get(InferenceService, key) as InferenceService;
+  const condition = (type: string) => {
+    const { status, reason, message } = object().status?.conditions?.find((c) => c.type === type) ?? assert.fail(type);
+    return { said: `${status}/${reason}`, message };
+  };
+  return { kube, queue, definition, turn, settle, patch, object, condition };
+}
+
+type Health = 'ready' | 'broken';
+
+/** What Kubernetes makes of the Deployment: pods that are ready, or that fetched other bytes beside the old ones. */
+function kubelet(kube: FakeKube, healthOf: (version: string) => Health = () => 'ready'): void {
+  const deployment = kube.get(Deployment, key);
+  if (!deployment) {
+    for (const { metadata } of kube.list(Pod)) kube.drop(Pod, metadata);
+    return;
+  }
+  const { replicas, template } = deployment.spec;
+  const version = template.metadata.labels['slipway.dev/version'] as string;
+  const isReady = healthOf(version) === 'ready';
+  for (const { metadata } of kube.list(Pod)) {
+    const isOld = metadata.labels?.['slipway.dev/version'] !== version;
+    if (isReady || !isOld) kube.drop(Pod, metadata);
+  }
+  const message = renderTerminationMessage({ stage: 'fetch', reason: 'DigestMismatch', message: 'other bytes' });
+  const terminated = { exitCode: EXIT_TERMINAL, reason: 'Error', message, finishedAt: '2026-01-01T00:00:01Z' };
+  for (let index = 0; index < replicas; index++) {
+    kube.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: 'team-a', name: `iris-${version}-${index}`, ...template.metadata },
+      status: isReady
+        ? { conditions: [{ type: 'Ready', status: 'True' }] }
+        : { initContainerStatuses: [{ name: 'fetch', state: { terminated } }] },
+    } as unknown as KubeObject);
+  }
+  const counted = isReady ? replicas : 0;
+  kube.put({
+    ...(kube.objects.get('Deployment/team-a/iris') as KubeObject),
+    status: {
+      observedGeneration: 1,
+      replicas: isReady ? replicas : replicas + 1,
+      updatedReplicas: replicas,
+      readyReplicas: counted,
+      availableReplicas: counted,
+    },
+  } as KubeObject);
+}
+
+/** Operator and cluster take turns until neither has anything to do. */
+async function converge({ kube, settle }: ReturnType<typeof world>, healthOf?: (version: string) => Health) {
+  for (let round = 0; round < 8; round++) {
+    await settle();
+    kubelet(kube, healthOf);
+  }
+  await settle();
+}
+
+test('a model that is not there yet: the condition says what to do, and no pod is made', async () => {
+  const here = world();
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'False/ModelNotFound');
+  assert.match(here.condition('Ready').message, /TrainingJob/);
+  assert.equal(here.condition('Available').said, 'False/NoReplicaAnswers');
+  assert.equal(here.kube.get(Deployment, key), undefined);
+});
+
+test('a version is brought in: Deployment, Service and budget are made, and Ready names the URL once it answers', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'False/RollingOut');
+  assert.equal(here.object().status?.rollout?.version, 1);
+  for (const kind of [Deployment, Service, PodDisruptionBudget]) assert.ok(here.kube.get<KubeObject>(kind, key));
+  kubelet(here.kube);
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.match(
+    here.condition('Ready').message,
+    /version 1 of model iris answers on 1 replica at http:\/\/iris\.team-a\.svc/,
+  );
+  assert.equal(here.condition('Available').said, 'True/Serving');
+  assert.equal(here.condition('Progressing').said, 'False/RolloutComplete');
+  const { version, digest, url, rollout, readyReplicas, selector, history } = here.object().status ?? {};
+  assert.deepEqual(
+    { version, digest, url, rollout, readyReplicas, selector },
+    {
+      version: 1,
+      digest: digestOf(1),
+      url: 'http://iris.team-a.svc',
+      rollout: undefined,
+      readyReplicas: 1,
+      selector: 'slipway.dev/inference-service=iris',
+    },
+  );
+  assert.deepEqual(
+    history?.map((entry) => entry.version),
+    [1],
+  );
+});
+
+test('a steady state writes nothing', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const before = here.kube.calls.length;
+  await here.turn();
+  await here.turn();
+  assert.deepEqual(here.kube.calls.slice(before), []);
+});
+
+test('looking twice before anything has happened writes no more than looking once', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await here.turn();
+  const before = here.kube.calls.length;
+  await here.turn();
+  assert.deepEqual(here.kube.calls.slice(before), []);
+});
+
+test('a switch: the previous version is remembered and the history grows', async () => {
+  const here = world({ version: '1' });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  here.patch({ version: 2 });
+  await here.settle();
+  assert.equal(here.condition('Available').message, 'version 1 answers on 1 replica');
+  assert.match(here.condition('Ready').message, /version 2 .* 0 of 1 replica; version 1 goes on answering/);
+  kubelet(here.kube);
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.equal(here.object().status?.previousVersion, 1);
+  assert.deepEqual(
+    here.object().status?.history?.map(({ version }) => version),
+    [2, 1],
+  );
+});
+
+const brokenTwo = (version: string): Health => (version === '2' ? 'broken' : 'ready');
+
+test('a version that cannot start is rejected, the template goes back byte for byte, and nobody tries again', async () => {
+  const here = world({ version: 1 });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  const before = here.kube.get(Deployment, key)?.spec;
+  here.patch({ version: 2 });
+  await converge(here, brokenTwo);
+  assert.deepEqual(here.kube.get(Deployment, key)?.spec, before);
+  assert.equal(here.condition('Ready').said, 'False/VersionRejected');
+  assert.match(
+    here.condition('Ready').message,
+    /version 2 was rejected: DigestMismatch: other bytes .*slipway\.dev\/retry=2.*; version 1 goes on answering/,
+  );
+  assert.equal(here.condition('Available').said, 'True/Serving');
+  assert.deepEqual(
+    here.object().status?.rejected?.map(({ version, reason }) => ({ version, reason })),
+    [{ version: 2, reason: 'DigestMismatch' }],
+  );
+  const applied = here.kube.calls.filter((call) => call === 'apply Deployment iris').length;
+  here.patch({ replicas: 3 });
+  await converge(here, brokenTwo);
+  assert.equal(here.object().status?.version, 1);
+  assert.equal(here.kube.calls.filter((call) => call === 'apply Deployment iris').length, applied + 1);
+
+  here.patch({ version: 'latest' });
+  await converge(here, brokenTwo);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.match(here.condition('Ready').message, /version 2 is passed over: rejected, DigestMismatch/);
+});
+
+test('the first version is rejected and there is no other: its Deployment goes', async () => {
+  const here = world();
+  here.kube.put(modelVersion(2));
+  await converge(here, brokenTwo);
+  assert.equal(here.kube.get(Deployment, key), undefined);
+  assert.equal(here.condition('Ready').said, 'False/VersionRejected');
+  assert.equal(here.condition('Available').said, 'False/NoReplicaAnswers');
+});
+
+test('no replicas are wanted: it says so and how to change that', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  here.patch({ replicas: 0 });
+  await converge(here);
+  assert.equal(here.condition('Ready').said, 'False/Stopped');
+  assert.match(here.condition('Ready').message, /kubectl scale infsvc iris -n team-a --replicas=1/);
+  assert.equal(here.condition('Available').said, 'False/Stopped');
+  assert.equal(here.object().status?.version, 1);
+});
+
+for (const kind of [Deployment, Service, PodDisruptionBudget]) {
+  test(`a deleted ${kind.kind} is made again`, async () => {
+    const here = world();
+    here.kube.put(modelVersion(1));
+    await converge(here);
+    here.kube.drop(kind, key);
+    await here.turn();
+    assert.ok(here.kube.get<KubeObject>(kind, key));
+  });
+}
+
+test('an edited Service is put back', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const service = here.kube.objects.get('Service/team-a/iris') as unknown as KubeObject & { spec: object };
+  here.kube.put({ ...service, spec: { ...service.spec, selector: { app: 'elsewhere' } } } as KubeObject);
+  await here.turn();
+  assert.deepEqual(here.kube.objects.get('Service/team-a/iris')?.['spec'], service.spec);
+});
+
+/** The whole story: first version, a switch to a broken one, a switch to a good one; `health` is the cluster's part. */
+async function story(interrupt: (write: number) => 'before' | undefined) {
+  const here = world({ version: 1 });
+  let writes = 0;
+  here.kube.onWrite = () => {
+    if (interrupt(++writes)) throw new Error('killed');
+  };
+  here.kube.put(modelVersion(1)).put(modelVersion(2)).put(modelVersion(3));
+  for (const version of [1, 2, 3]) {
+    here.patch({ version });
+    await converge(here, brokenTwo);
+  }
+  here.queue.close();
+  const { status } = here.object();
+  return { writes, status, deployment: here.kube.get(Deployment, key)?.spec };
+}
+
+test('killed before any write, the operator ends where it would have ended anyway', async () => {
+  const reference = await story(() => undefined);
+  assert.ok(reference.writes > 10, `${reference.writes} writes`);
+  assert.equal(reference.status?.version, 3);
+  for (let killedAt = 1; killedAt <= reference.writes; killedAt++) {
+    const { status, deployment } = await story((write) => (write === killedAt ? 'before' : undefined));
+    assert.deepEqual(
+      { status, deployment },
+      { status: reference.status, deployment: reference.deployment },
+      `write ${killedAt}`,
+    );
+  }
+});
+
+test('a status that was lost comes back from what runs', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const { status: _lost, ...rest } = here.object();
+  here.kube.drop(InferenceService, key);
+  here.kube.put(rest as InferenceService);
+  const before = here.kube.calls.length;
+  await here.settle();
+  assert.equal(here.object().status?.version, 1);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.deepEqual([...new Set(here.kube.calls.slice(before))], ['status InferenceService iris']);
+});
+
+test('while a store is away and nothing runs yet, it is tried again later; what runs is looked after all the same', async () => {
+  let isAway = true;
+  const ensure = async () => {
+    if (isAway) throw new Error('Postgres is away');
+  };
+  const here = world({}, { tenants: { ensure } });
+  here.kube.put(modelVersion(1));
+  assert.equal(await here.turn(), 'error');
+  isAway = false;
+  await converge(here);
+  isAway = true;
+  here.kube.drop(Service, key);
+  assert.equal(await here.turn(), 'requeued');
+  assert.ok(here.kube.get(Service, key));
+  here.queue.close();
+});
+
+test('a namespace that stands for the data of another one stops at that, with the reason', async () => {
+  const ensure = async () => {
+    throw new TerminalError('NamespaceDataConflict', 'the data belongs to an earlier namespace');
+  };
+  const here = world({}, { tenants: { ensure } });
+  assert.equal(await here.turn(), 'stalled');
+  assert.equal(here.condition('Ready').said, 'False/NamespaceDataConflict');
+});
+
+test('a version concerns the services of its model, a pod the service it was made for', () => {
+  const { definition, kube } = world();
+  const keysOf = (kind: string, changed: KubeObject) =>
+    definition.watches
+      ?.find((watch) => watch.kind.kind === kind)
+      ?.keys(changed, kube)
+      .map(({ name }) => name);
+  assert.deepEqual(keysOf('ModelVersion', modelVersion(1)), ['iris']);
+  const other = ModelVersion.parse({
+    ...modelVersion(1),
+    spec: { ...(modelVersion(1) as ModelVersion).spec, model: 'wine' },
+  });
+  assert.deepEqual(keysOf('ModelVersion', other), []);
+  const metadata = { namespace: 'team-a', name: 'p', labels: { 'slipway.dev/inference-service': 'wine' } };
+  assert.deepEqual(keysOf('Pod', { apiVersion: 'v1', kind: 'Pod', metadata }), ['wine']);
+});
