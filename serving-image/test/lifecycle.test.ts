@@ -175,6 +175,9 @@ test('a switch under load loses nothing: 24 busy and 8 slow keep-alive clients, 
   let target = old.url;
   let isDone = false;
   const tally: Tally = { ok: 0, failures: [] };
+  t.after(() => {
+    isDone = true;
+  });
   const clients = Array.from({ length: 32 }, (_, i) =>
     client(
       () => target,

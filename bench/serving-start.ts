@@ -1,6 +1,6 @@
 /**
  * How long from starting the process to its first prediction, and how much memory it then holds.
- * Usage: node serving-image/bench/serving-start.ts [runs]   (bundle first: node scripts/bundle.ts serving-image)
+ * Usage: node bench/serving-start.ts [runs]   (bundle first: node scripts/bundle.ts serving-image)
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,13 +9,15 @@ import { mkdtemp } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { filesOf, modelFolder } from '../test/folder.ts';
-import { iris, irisRow } from '../test/models.ts';
-import { serveEnv } from '../test/program.ts';
+import { filesOf, modelFolder } from '../serving-image/test/folder.ts';
+import { iris, irisRow } from '../serving-image/test/models.ts';
+import { serveEnv } from '../serving-image/test/program.ts';
 
+/** As the Dockerfile sets them. */
+const IMAGE_OPTIONS = '--max-semi-space-size=2';
 const cleanups: (() => unknown)[] = [];
-const bundle = join(import.meta.dirname, '../dist/main.mjs');
-const main = existsSync(bundle) ? bundle : join(import.meta.dirname, '../src/main.ts');
+const bundle = join(import.meta.dirname, '../serving-image/dist/main.mjs');
+const main = existsSync(bundle) ? bundle : join(import.meta.dirname, '../serving-image/src/main.ts');
 const folder = await modelFolder({ after: (fn: () => unknown) => void cleanups.push(fn) } as never, filesOf(iris));
 
 interface Figures {
