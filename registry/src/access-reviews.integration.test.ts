@@ -1,13 +1,13 @@
 /** Against the API server of the cluster in use. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { dropNamespace, freshNamespace, kubectl } from '../../test/support/kubectl.ts';
+import { dropNamespace, kubectl, makeNamespace } from '../../test/support/kubectl.ts';
 import { accessReviews, clusterConfig } from './access-reviews.ts';
 
 const namespace = 'registry-access-reviews';
 const tokens: Record<string, string> = {};
 before(() => {
-  freshNamespace(namespace);
+  makeNamespace(namespace);
   for (const account of ['viewer', 'stranger']) {
     kubectl(['create', 'serviceaccount', account, '-n', namespace]);
     tokens[account] = kubectl(['create', 'token', account, '-n', namespace]).trim();

@@ -16,8 +16,8 @@ type Said = Omit<NewCondition, 'type'>;
 type Three = { readonly artifactVerified: Said; readonly servable: Said; readonly ready: Said };
 
 /** Not decided yet: why, and what it waits for. */
-export const undecided = (words: Words): Three => {
-  const said = { status: 'Unknown', ...words } as const;
+export const undecided = ({ reason, message }: Words): Three => {
+  const said = { status: 'Unknown', reason, message } as const;
   return { artifactVerified: said, servable: said, ready: said };
 };
 
