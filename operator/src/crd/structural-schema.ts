@@ -44,7 +44,9 @@ function makeIntOrString(json: JsonSchema): void {
   const branches = (json.anyOf ?? []) as JsonSchema[];
   const { maxLength, pattern } = branches.find((branch) => branch.type === 'string') ?? {};
   const minimum = branches.find((branch) => branch.type === 'integer')?.minimum;
-  for (const [keyword, value] of Object.entries({ maxLength, pattern, minimum })) {
+  // Where a CEL rule says in words what is expected, the pattern would only say it a second time.
+  const inWords = json['x-kubernetes-validations'] !== undefined;
+  for (const [keyword, value] of Object.entries(inWords ? { maxLength } : { maxLength, pattern, minimum })) {
     if (value !== undefined) json[keyword] = value;
   }
   json.anyOf = [{ type: 'integer' }, { type: 'string' }];

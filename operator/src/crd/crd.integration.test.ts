@@ -1,0 +1,316 @@
+/**
+ * The definitions against the real API server: it takes them, it takes every example, and it refuses what is wrong in
+ * the words users read. They are installed under an API group of this run's own, so that nothing shared is touched.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { parse, parseAllDocuments } from 'yaml';
+import { API_VERSION, GROUP } from '../api/meta.ts';
+import { KubeError } from '../kube/errors.ts';
+import { loadKubeConfig } from '../kube/kubeconfig.ts';
+import { openTransport, type Transport } from '../kube/transport.ts';
+import { crdManifests, customResourceKinds } from './manifests.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const run = `t${randomBytes(4).toString('hex')}`;
+const group = `${run}.${GROUP}`;
+const namespace = `crd-${run}`;
+const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+
+interface Definition {
+  metadata: { name: string };
+  spec: { group: string; names: { plural: string; shortNames?: string[]; categories?: string[] } };
+}
+interface Thing {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; [field: string]: unknown };
+  spec?: Record<string, unknown>;
+}
+
+let transport: Transport;
+
+/** The definition under this run's group, without the short names that people may be using. */
+function underOwnGroup(yaml: string): Definition {
+  const definition = parse(yaml) as Definition;
+  definition.spec.group = group;
+  definition.metadata.name = `${definition.spec.names.plural}.${group}`;
+  definition.spec.names.shortNames = [];
+  definition.spec.names.categories = [];
+  return definition;
+}
+
+const strict = { fieldValidation: 'Strict', dryRun: 'All' };
+const pathOf = (kind: string): string => {
+  const plural = customResourceKinds.find((candidate) => candidate.kind === kind)?.plural;
+  return `/apis/${group}/v1alpha1/namespaces/${namespace}/${plural}`;
+};
+const create = (thing: Thing, query: Record<string, string> = strict) =>
+  transport.json({
+    method: 'POST',
+    path: pathOf(thing.kind),
+    query,
+    body: { ...thing, apiVersion: `${group}/v1alpha1` },
+  }) as Promise<Thing>;
+
+async function established(plural: string): Promise<void> {
+  for (;;) {
+    const answer = await transport
+      .json({ method: 'GET', path: `/apis/${group}/v1alpha1/namespaces/${namespace}/${plural}` })
+      .catch((error: KubeError) => error);
+    if (!(answer instanceof KubeError)) return;
+    // Not served yet, or its storage is being opened.
+    assert.ok(answer.status === 404 || answer.status === 429, answer.message);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+before(async () => {
+  transport = openTransport(loadKubeConfig(), { userAgent: 'slipway-test' });
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } };
+  await transport.json({ method: 'POST', path: '/api/v1/namespaces', body });
+  for (const { yaml } of crdManifests()) {
+    const query = { fieldValidation: 'Strict' };
+    await transport.json({ method: 'POST', path: DEFINITIONS, query, body: underOwnGroup(yaml) });
+  }
+  for (const { plural } of customResourceKinds) await established(plural);
+});
+
+after(async () => {
+  for (const { plural } of customResourceKinds) {
+    await transport.json({ method: 'DELETE', path: `${DEFINITIONS}/${plural}.${group}` }).catch(() => {});
+  }
+  await transport.json({ method: 'DELETE', path: `/api/v1/namespaces/${namespace}` });
+  transport.close();
+});
+
+test('the committed definitions are taken as they are, with nothing unknown in them', async () => {
+  for (const { file, name } of crdManifests()) {
+    const body = parse(readFileSync(join(root, 'crds', file), 'utf8')) as Definition;
+    const path = `${DEFINITIONS}/${name}`;
+    const query = { ...strict, fieldManager: 'test', force: 'true' };
+    await transport.json({ method: 'PATCH', path, query, contentType: 'application/apply-patch+yaml', body });
+  }
+});
+
+for (const file of globSync('examples/*.yaml', { cwd: root })) {
+  test(`${file} is taken`, async () => {
+    const things = parseAllDocuments(readFileSync(join(root, file), 'utf8')).map(
+      (document) => document.toJS() as Thing,
+    );
+    assert.ok(things.length > 0);
+    for (const thing of things) {
+      assert.equal(thing.apiVersion, API_VERSION);
+      await create(thing);
+    }
+  });
+}
+
+const algorithm = { name: 'logistic-regression', target: 'species' };
+const inputs = [{ name: 'train', uri: 'builtin://iris.csv' }];
+const container = { image: 'trainer:1' };
+const trainingJob = (spec: object, name = 'iris') =>
+  ({ apiVersion: API_VERSION, kind: 'TrainingJob', metadata: { name }, spec }) as Thing;
+const modelVersion = (spec: object, name = 'iris-v1') =>
+  ({ apiVersion: API_VERSION, kind: 'ModelVersion', metadata: { name }, spec }) as Thing;
+const service = (spec: object, name = 'iris') =>
+  ({ apiVersion: API_VERSION, kind: 'InferenceService', metadata: { name }, spec }) as Thing;
+const source = { uri: 's3://slipway/team-a/m' };
+
+test('defaults are filled in by the API server', async () => {
+  const { spec } = await create(trainingJob({ algorithm, inputs }));
+  assert.deepEqual(spec, { algorithm, inputs, parameters: {}, retries: 2, deadline: '1h' });
+  assert.deepEqual((await create(service({ model: 'iris' }))).spec, {
+    model: 'iris',
+    version: 'latest',
+    replicas: 1,
+    rollout: { progressDeadline: '2m' },
+  });
+});
+
+test('a version may be written as a number or as a string', async () => {
+  for (const version of [1, '1', 'latest', 12_345]) await create(service({ model: 'iris', version }));
+});
+
+const ONE_OF = 'spec: Invalid value: set exactly one of algorithm (built in) and container (your own image)';
+const refusals: readonly { name: string; thing: Thing; says: string }[] = [
+  { name: 'neither algorithm nor container', thing: trainingJob({}), says: ONE_OF },
+  { name: 'both algorithm and container', thing: trainingJob({ algorithm, container, inputs }), says: ONE_OF },
+  {
+    name: 'a built-in algorithm without its input',
+    thing: trainingJob({ algorithm, inputs: [{ name: 'data', uri: 'builtin://iris.csv' }] }),
+    says: 'spec.inputs: Invalid value: a built-in algorithm reads the input named train: add one to inputs',
+  },
+  {
+    name: 'an input twice',
+    thing: trainingJob({ algorithm, inputs: [...inputs, ...inputs] }),
+    says: 'spec.inputs[1]: Duplicate value: {"name":"train"}',
+  },
+  {
+    name: 'a bad parameter name',
+    thing: trainingJob({ algorithm, inputs, parameters: { '1st': 'x' } }),
+    says: 'spec.parameters: Invalid value: parameter names are letters, digits and underscores, and do not start with a digit',
+  },
+  {
+    name: 'a parameter that is no string',
+    thing: trainingJob({ algorithm, inputs, parameters: { C: 1 } }),
+    says: 'spec.parameters.C: Invalid value: "integer": spec.parameters.C in body must be of type string: "integer"',
+  },
+  {
+    name: 'an input that would leave its folder',
+    thing: trainingJob({ container, inputs: [{ name: '../secret', uri: 'builtin://iris.csv' }] }),
+    says: 'spec.inputs[0].name: Invalid value: "../secret": spec.inputs[0].name in body should match \'^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$\'',
+  },
+  {
+    name: 'a bad duration',
+    thing: trainingJob({ algorithm, inputs, deadline: '1 hour' }),
+    says: 'spec.deadline: Invalid value: "1 hour": spec.deadline in body should match \'^[1-9][0-9]*(s|m|h)$\'',
+  },
+  {
+    name: 'too many retries',
+    thing: trainingJob({ algorithm, inputs, retries: 11 }),
+    says: 'spec.retries: Invalid value: 11: spec.retries in body should be less than or equal to 10',
+  },
+  {
+    name: 'a name too long for Jobs',
+    thing: trainingJob({ algorithm, inputs }, 'a'.repeat(53)),
+    says: 'metadata.name must be at most 52 characters: Jobs and Pods are named after it',
+  },
+  {
+    name: 'a malformed digest',
+    thing: trainingJob({ algorithm, inputs: [{ ...inputs[0], sha256: 'ABC' }] }),
+    says: 'spec.inputs[0].sha256: Invalid value: "ABC": spec.inputs[0].sha256 in body should match \'^[0-9a-f]{64}$\'',
+  },
+  {
+    name: 'a quantity that is none',
+    thing: trainingJob({ container: { ...container, resources: { limits: { memory: 'lots' } } } }),
+    says: 'spec.container.resources.limits.memory in body should match',
+  },
+  {
+    name: 'an environment variable from a Secret',
+    thing: trainingJob({ container: { ...container, env: [{ name: 'TOKEN', valueFrom: { secretKeyRef: {} } }] } }),
+    says: 'unknown field "spec.container.env[0].valueFrom"',
+  },
+  {
+    name: 'a field that does not exist',
+    thing: trainingJob({ algorithm, inputs, schedule: '@daily' }),
+    says: 'unknown field "spec.schedule"',
+  },
+  {
+    name: 'an algorithm without a target',
+    thing: trainingJob({ algorithm: { name: 'x' }, inputs }),
+    says: 'spec.algorithm.target: Required value',
+  },
+  {
+    name: 'no spec at all',
+    thing: { apiVersion: API_VERSION, kind: 'TrainingJob', metadata: { name: 'iris' } },
+    says: 'spec: Required value',
+  },
+  {
+    name: 'a version without a source',
+    thing: modelVersion({ model: 'iris' }),
+    says: 'spec.source: Required value',
+  },
+  {
+    name: 'a format nobody serves',
+    thing: modelVersion({ model: 'iris', source, format: 'pickle' }),
+    says: 'spec.format: Unsupported value: "pickle": supported values: "onnx"',
+  },
+  {
+    name: 'a version numbered 0',
+    thing: modelVersion({ model: 'iris', version: 0, source }),
+    says: 'spec.version: Invalid value: 0: spec.version in body should be greater than or equal to 1',
+  },
+  {
+    name: 'a version with a name too long for Jobs',
+    thing: modelVersion({ model: 'iris', source }, 'a'.repeat(53)),
+    says: 'metadata.name must be at most 52 characters: Jobs and Pods are named after it',
+  },
+  {
+    name: 'a bad version selector',
+    thing: service({ model: 'iris', version: 'newest' }),
+    says: "spec.version: Invalid value: version must be latest or a version's number, like 2",
+  },
+  {
+    name: 'version 0',
+    thing: service({ model: 'iris', version: 0 }),
+    says: 'spec.version',
+  },
+  {
+    name: 'a service without a model',
+    thing: service({}),
+    says: 'spec.model: Required value',
+  },
+  {
+    name: 'a model name with a slash',
+    thing: service({ model: '../iris' }),
+    says: 'spec.model: Invalid value: "../iris": spec.model in body should match \'^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$\'',
+  },
+  {
+    name: 'a service whose name is no Service name',
+    thing: service({ model: 'iris' }, '1.iris'),
+    says: 'metadata.name becomes the name of a Service: at most 52 lower-case letters, digits and hyphens, beginning with a letter',
+  },
+  {
+    name: 'fewer than no replicas',
+    thing: service({ model: 'iris', replicas: -1 }),
+    says: 'spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0',
+  },
+  {
+    name: 'a service deadline of zero',
+    thing: service({ model: 'iris', rollout: { progressDeadline: '0s' } }),
+    says: 'spec.rollout.progressDeadline in body should match',
+  },
+];
+
+/** The refusal without the value that CEL rules are told to be about: API servers differ in what they print there. */
+const inWords = ({ message }: KubeError): string =>
+  message.replaceAll(/Invalid value: "(object)?": /g, 'Invalid value: ');
+
+for (const { name, thing, says } of refusals) {
+  test(`${thing.kind}: ${name} is refused`, async () => {
+    await assert.rejects(create(thing), (error: KubeError) => {
+      assert.ok(error.status === 422 || error.status === 400, `${error.status} ${error.message}`);
+      assert.ok(inWords(error).includes(says), `expected …${says}…, got: ${error.message}`);
+      return true;
+    });
+  });
+}
+
+test('ModelVersion: a spec never changes, its labels may', async () => {
+  await create(modelVersion({ model: 'iris', version: 1, source }), { fieldValidation: 'Strict' });
+  const patched = (body: object) =>
+    transport.json({
+      method: 'PATCH',
+      path: `${pathOf('ModelVersion')}/iris-v1`,
+      contentType: 'application/merge-patch+json',
+      body,
+    });
+  await patched({ metadata: { labels: { team: 'a' } } });
+  await assert.rejects(patched({ spec: { source: { uri: 's3://slipway/team-a/other' } } }), (error: KubeError) => {
+    assert.match(inWords(error), /spec: Invalid value: a model version never changes: make a new one/);
+    return true;
+  });
+});
+
+test('InferenceService: kubectl scale and autoscalers find the replicas', async () => {
+  await create(service({ model: 'iris', replicas: 2 }), { fieldValidation: 'Strict' });
+  const path = `${pathOf('InferenceService')}/iris/scale`;
+  const scale = (await transport.json({ method: 'GET', path })) as { spec: { replicas: number } };
+  assert.equal(scale.spec.replicas, 2);
+});
+
+test('ModelVersion: versions are selected by their model', async () => {
+  const query = { fieldSelector: 'spec.model=iris' };
+  const { items } = (await transport.json({ method: 'GET', path: pathOf('ModelVersion'), query })) as {
+    items: Thing[];
+  };
+  assert.deepEqual(
+    items.map(({ metadata }) => metadata.name),
+    ['iris-v1'],
+  );
+});
