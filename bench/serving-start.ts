@@ -31,7 +31,7 @@ async function measure(): Promise<Figures> {
   const start = performance.now();
   const child = spawn(process.execPath, [main], {
     cwd,
-    env: { ...serveEnv(folder), ...(process.env.NODE_OPTIONS && { NODE_OPTIONS: process.env.NODE_OPTIONS }) },
+    env: { ...serveEnv(folder), NODE_OPTIONS: IMAGE_OPTIONS },
   });
   let port: unknown;
   for await (const line of createInterface({ input: child.stdout })) {
