@@ -84,7 +84,7 @@ export async function readTable(source: Readable, algorithm: Algorithm): Promise
       targets.push(target);
     }
   } catch (error) {
-    throw csvFailure(error, targets.length + 1);
+    throw csvFailure(error);
   }
   if (!columns || targets.length === 0) {
     const what = columns ? 'only a header' : 'an empty file';
@@ -100,13 +100,20 @@ const csvProblems: Readonly<globalThis.Record<string, string>> = {
   INVALID_OPENING_QUOTE: 'a quote only at the beginning of a cell',
 };
 
-function csvFailure(error: unknown, row: number): unknown {
+/** What csv-parse adds to its errors. The parser is ahead of whoever reads its rows, so only it knows where it stands. */
+interface CsvPosition {
+  readonly lines?: number;
+  /** How many were complete before, the header among them. */
+  readonly records?: number;
+  readonly record?: readonly unknown[];
+}
+
+function csvFailure(error: unknown): unknown {
   if (!(error instanceof CsvError)) return error;
-  const line = (error as unknown as { lines?: number }).lines ?? '?';
+  const { lines = '?', records, record } = error as CsvPosition;
   const expected = csvProblems[error.code] ?? `CSV as in RFC 4180 (${error.code})`;
-  const cells = (error as unknown as { record?: unknown[] }).record?.length;
-  const got = cells === undefined ? '' : `, got ${cells}`;
-  return new FailureError('InvalidCell', `row ${row} (line ${line}): expected ${expected}${got}`);
+  const got = record === undefined ? '' : `, got ${record.length}`;
+  return new FailureError('InvalidCell', `row ${records ?? '?'} (line ${lines}): expected ${expected}${got}`);
 }
 
 /** As `readTable`, for a file. */
