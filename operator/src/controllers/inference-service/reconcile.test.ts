@@ -293,6 +293,19 @@ test('an edited Service is put back', async () => {
   assert.deepEqual(here.kube.objects.get('Service/team-a/iris')?.['spec'], service.spec);
 });
 
+test('a verdict is written down before it is acted upon: an operator killed in between does not try the version again', async () => {
+  const here = world({ version: 1 });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  here.patch({ version: 2 });
+  await here.settle();
+  kubelet(here.kube, brokenTwo);
+  const before = here.kube.calls.length;
+  await here.settle();
+  const [first, second] = here.kube.calls.slice(before);
+  assert.deepEqual([first, second], ['status InferenceService iris', 'apply Deployment iris']);
+});
+
 /** The whole story: first version, a switch to a broken one, a switch to a good one; `health` is the cluster's part. */
 async function story(interrupt: (write: number) => 'before' | undefined) {
   const here = world({ version: 1 });
