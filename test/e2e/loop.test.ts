@@ -40,7 +40,10 @@ test('nine lines train, register and serve a model', async () => {
 
 test('the objects explain themselves to somebody who types kubectl get', () => {
   const table = kubectl(['get', 'tj,mv,infsvc', '-n', namespace]);
-  for (const expected of [/trainingjob\S+iris\s+iris\s+True\s+Completed\s+(1|0\.9\d*)\s+1/, /iris-v1\s+iris\s+1\s+True/]) {
+  for (const expected of [
+    /trainingjob\S+iris\s+iris\s+True\s+Completed\s+(1|0\.9\d*)\s+1/,
+    /iris-v1\s+iris\s+1\s+True/,
+  ]) {
     assert.match(table, expected);
   }
   assert.match(

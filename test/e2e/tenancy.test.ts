@@ -91,7 +91,11 @@ const mayOperator = (verb: string, resource: string) => {
 };
 
 test('the operator can write the two Secrets and read none, and cannot enter a pod', () => {
-  assert.equal(mayOperator('create', 'secrets'), 'yes');
+  for (const name of ['slipway-tenant-fetch', 'slipway-tenant-publish']) {
+    for (const verb of ['create', 'patch', 'delete'])
+      assert.equal(mayOperator(verb, `secrets/${name}`), 'yes', `${verb} ${name}`);
+  }
+  assert.equal(mayOperator('create', 'secrets/anything-else'), 'no');
   for (const verb of ['get', 'list', 'watch']) assert.equal(mayOperator(verb, 'secrets'), 'no', verb);
   assert.equal(mayOperator('create', 'pods/exec'), 'no');
   assert.equal(mayOperator('create', 'pods'), 'no');
