@@ -15,10 +15,14 @@ export interface SeenRequest {
   readonly at: number;
 }
 
-/** Instead of passing a request on: answer like this, cut the connection, say nothing, or ask for something else. */
+/**
+ * Instead of passing a request on: answer like this, cut the connection, end a good answer at once, say nothing, or ask
+ * for something else.
+ */
 export type Fault =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
   | { readonly reset: true }
+  | { readonly end: true }
   | { readonly silent: true }
   | { readonly query: Readonly<Record<string, string>> };
 
@@ -63,6 +67,7 @@ export async function startFaultProxy(upstream: KubeConfig): Promise<FaultProxy>
 
   function refuse(fault: Fault, response: http.ServerResponse): void {
     if ('reset' in fault) response.socket?.resetAndDestroy();
+    else if ('end' in fault) response.writeHead(200).end();
     else if ('status' in fault) {
       response.writeHead(fault.status, { 'content-type': 'application/json', ...fault.headers });
       response.end(JSON.stringify(fault.body ?? {}));

@@ -196,20 +196,20 @@ describe('the informer', () => {
     await putConfigMap(direct, configMap(namespace, 'twin'));
     const { proxy, cache, changes } = await watching();
     const uid = cache.get({ namespace, name: 'twin' })?.metadata.uid;
-    proxy.fault = () => status(410, 'Expired');
+    proxy.fault = () => status(503, 'ServiceUnavailable');
     proxy.cut();
     await deleteConfigMap(direct, configMap(namespace, 'twin'));
     await putConfigMap(direct, configMap(namespace, 'twin'));
-    proxy.fault = () => undefined;
+    // Only a new list shows the twin: the watch that would have told of both is refused.
+    proxy.fault = ({ watch, query }) => {
+      if (!watch) proxy.fault = () => undefined;
+      return watch && query.get('resourceVersion') ? status(410, 'Expired') : undefined;
+    };
     await eventually(() => assert.notEqual(cache.get({ namespace, name: 'twin' })?.metadata.uid, uid), 10_000, 20);
-    const told = changes.filter((c) => (c.before ?? c.after)?.metadata.name === 'twin').slice(-2);
-    assert.deepEqual(
-      told.map((c) => [c.before?.metadata.uid === uid, c.after === undefined]),
-      [
-        [true, true],
-        [false, false],
-      ],
-    );
+    const told = changes.map(({ before, after: now }) => [before?.metadata.uid === uid, now === undefined] as const);
+    const gone = told.findIndex(([wasOld, isGone]) => wasOld && isGone);
+    assert.ok(gone >= 0, 'nobody was told that the first one is gone');
+    assert.deepEqual(told[gone + 1], [false, false]);
   });
 
   test('a half-open connection is noticed by its silence', async () => {
@@ -275,10 +275,13 @@ describe('the informer', () => {
   test('watches that end at once do not make it spin', async () => {
     const { proxy } = await watching();
     const from = proxy.requests.length;
-    proxy.fault = ({ watch }) => (watch ? { status: 200, body: undefined } : undefined);
+    proxy.fault = ({ watch }) => (watch ? { end: true } : undefined);
     proxy.cut();
     await eventually(() => assert.ok(proxy.requests.length >= from + 5), 10_000, 20);
     assertNoSpinning(proxy.requests.slice(from));
+    proxy.fault = () => undefined;
+    await putConfigMap(direct, configMap(namespace, 'after'));
+    await seen('after');
   });
 
   test('a handler that throws stops nothing', async () => {
