@@ -18,6 +18,7 @@ import { PROTOCOLS } from './protocols/protocols.ts';
 
 /** Resolves when SIGTERM has been obeyed. Throws FailureError when the model is not the registered one or does not work. */
 export async function serve(config: ServeConfig, log: Logger): Promise<void> {
+  const stopped = stopSignal();
   const state: ServerState = {
     identity: { name: config.MODEL_NAME, version: config.MODEL_VERSION, digest: config.MODEL_ARTIFACT.digest },
     uptime: () => process.uptime(),
@@ -37,7 +38,6 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   });
   await listen(server, config);
   log.info({ port: (server.address() as AddressInfo).port, model: state.identity }, 'listening');
-  const stopped = stopSignal();
   void stopped.then(() => {
     state.isDraining = true;
   });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filesOf, modelFolder } from './folder.ts';
 import { iris, irisRow, network } from './models.ts';
@@ -13,6 +14,26 @@ import { run, serve, serveEnv } from './program.ts';
 const SAMPLE = JSON.stringify({ samples: [irisRow([5.1, 3.5, 1.4, 0.2])] });
 const predict = (url: string) =>
   fetch(`${url}/predict`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: SAMPLE });
+
+const SLOW = Buffer.from('a file that takes its time');
+
+/** A server whose model has a file that ends only when `finish` is called: until then it loads. */
+async function loading(t: TestContext, change: (dir: string) => Promise<void> = async () => {}, env = {}) {
+  const folder = await modelFolder(t, { slow: SLOW, ...filesOf(iris) });
+  await change(folder.dir);
+  const pipe = join(folder.dir, 'slow');
+  await rm(pipe);
+  execFileSync('mkfifo', [pipe]);
+  const program = await run(t, 'serve', { ...serveEnv(folder), ...env });
+  const { port } = await program.logged('listening');
+  // Opens once the server reads the other end.
+  const writer = await open(pipe, 'w');
+  const finish = async (): Promise<void> => {
+    await writer.writeFile(SLOW);
+    await writer.close();
+  };
+  return { program, url: `http://127.0.0.1:${port}`, finish };
+}
 
 test('a ready server says what it serves', async (t) => {
   const server = await serve(t, iris);
@@ -47,43 +68,30 @@ test('metrics count requests by endpoint and status, and no client can add label
 });
 
 test('a changed artifact never serves: health answers, predictions do not, the process ends with the reason', async (t) => {
-  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(64 * 1024 * 1024) });
-  const bytes = Buffer.from(iris.onnx);
-  bytes[60] = (bytes[60] as number) ^ 1;
-  await writeFile(join(folder.dir, 'model.onnx'), bytes);
-  const { artifact } = folder;
-  // The large file is hashed first: time to ask while the server still looks at its model.
-  const files = [artifact.files.at(-1)!, ...artifact.files.slice(0, -1)];
-  const program = await run(t, 'serve', {
-    ...serveEnv(folder),
-    MODEL_ARTIFACT: JSON.stringify({ ...artifact, files }),
+  const { program, url, finish } = await loading(t, async (dir) => {
+    const bytes = Buffer.from(iris.onnx);
+    bytes[60] = (bytes[60] as number) ^ 1;
+    await writeFile(join(dir, 'model.onnx'), bytes);
   });
-  const { port } = await program.logged('listening');
-  const url = `http://127.0.0.1:${port}`;
   const statuses = new Set<number>();
-  const ask = async (): Promise<void> => {
+  const ask = async (): Promise<never> => {
     for (;;) {
       const [ready, prediction] = await Promise.all([fetch(`${url}/readyz`), predict(url)]);
       statuses.add(ready.status).add(prediction.status);
+      if (statuses.size > 0) await finish().catch(() => undefined);
     }
   };
   await ask().catch(() => undefined);
   const { code } = await program.ended;
   assert.equal(code, 65);
-  assert.deepEqual(
-    [...statuses].filter((status) => status !== 503),
-    [],
-  );
+  assert.deepEqual([...statuses], [503]);
   const message = await program.termination();
   assert.deepEqual([message?.stage, message?.reason], ['serve', 'DigestMismatch']);
   assert.match(message?.message ?? '', /file model\.onnx: expected sha256/);
 });
 
 test('while the model loads, health answers and predictions are 503 with Retry-After', async (t) => {
-  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(128 * 1024 * 1024) });
-  const program = await run(t, 'serve', serveEnv(folder));
-  const { port } = await program.logged('listening');
-  const url = `http://127.0.0.1:${port}`;
+  const { program, url, finish } = await loading(t);
   const [live, ready, health, v2, prediction] = await Promise.all([
     fetch(`${url}/livez`),
     fetch(`${url}/readyz`),
@@ -97,6 +105,7 @@ test('while the model loads, health answers and predictions are 503 with Retry-A
   );
   assert.equal(prediction.headers.get('retry-after'), '1');
   assert.equal(prediction.headers.get('x-model-version'), '2');
+  await finish();
   await program.logged('ready');
   assert.equal((await predict(url)).status, 200);
 });
@@ -125,11 +134,11 @@ test('a client that sends its request too slowly is let go, others are not kept 
 });
 
 test('SIGTERM before the model is ready ends the process at once', async (t) => {
-  const folder = await modelFolder(t, { ...filesOf(iris), 'big.bin': Buffer.alloc(128 * 1024 * 1024) });
-  const program = await run(t, 'serve', { ...serveEnv(folder), DRAIN_DELAY_MS: '60000' });
-  await program.logged('listening');
+  const { program, finish } = await loading(t, undefined, { DRAIN_DELAY_MS: '60000' });
   program.child.kill('SIGTERM');
-  assert.equal((await program.ended).code, 0);
+  await program.logged('drained');
+  await finish();
+  assert.deepEqual(await program.ended, { code: 0, signal: null });
   assert.doesNotMatch(program.log(), /"message":"ready"/);
 });
 
@@ -167,7 +176,7 @@ async function client(target: () => string, isDone: () => boolean, thinkMs: numb
 }
 
 test('a switch under load loses nothing: 24 busy and 8 slow keep-alive clients, SIGTERM twice', async (t) => {
-  const settings = { DRAIN_DELAY_MS: '1000' };
+  const settings = { DRAIN_DELAY_MS: '2000' };
   const [old, next] = await Promise.all([
     serve(t, iris, settings),
     serve(t, iris, { ...settings, MODEL_VERSION: '3' }),
