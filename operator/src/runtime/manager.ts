@@ -114,7 +114,7 @@ export function createManager(options: ManagerOptions): Manager {
     for (const queue of queues.values()) queue.close();
     if (reason === undefined) {
       // New work is refused; what was begun gets a moment to come to its end before anybody else may begin.
-      await Promise.race([Promise.all(workers), delay(options.drainMs ?? 1_000)]);
+      await Promise.race([Promise.all(workers), delay(options.drainMs ?? 700)]);
     }
     stop.abort();
     await election.release();
