@@ -4,7 +4,7 @@ import { folderOf } from './binaries.ts';
 import type { ClusterKind } from './choice.ts';
 import { buildImage, type Engine, labelOf } from './docker.ts';
 import { run } from './exec.ts';
-import { digestOf, digestOfFolder } from './files.ts';
+import { digestOf, digestOfFolder, removeLeftovers } from './files.ts';
 import { findGo } from './go-toolchain.ts';
 import type { Paths } from './paths.ts';
 import { step } from './progress.ts';
@@ -150,6 +150,7 @@ export async function ensureBaseImages(
   names?: readonly string[],
 ): Promise<void> {
   await mkdir(paths.images, { recursive: true });
+  await removeLeftovers(paths.images, '.context-');
   const inputsOf = new Map<string, string>();
   for (const image of baseImagesFor(kind)) {
     const inputs = digestOf(

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { CommandFailed, run } from './exec.ts';
-import { exists, readIfThere, writeWhole } from './files.ts';
+import { exists, readIfThere, removeLeftovers, writeWhole } from './files.ts';
 import { goModFor, toolsFileFor } from './go-module.ts';
 import { findGo } from './go-toolchain.ts';
 import type { Paths } from './paths.ts';
@@ -30,6 +30,7 @@ async function build(paths: Paths, tool: Tool): Promise<void> {
   await mkdir(source, { recursive: true });
   await mkdir(paths.bin, { recursive: true });
   await prepareModule(go, source, tool);
+  await removeLeftovers(paths.bin, `.${tool.name}-`);
   const output = await mkdtemp(`${paths.bin}/.${tool.name}-`);
   const logFile = `${source}/build.log`;
   await rm(logFile, { force: true });

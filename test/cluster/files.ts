@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 /** The file's text, or undefined when there is none. */
@@ -37,4 +37,12 @@ export async function digestOfFolder(folder: string): Promise<string> {
     names.map(async (name) => `${relative(folder, name)}\n${await readFile(name, 'base64')}`),
   );
   return digestOf(...contents);
+}
+
+/** Removes what an earlier run that was killed left in the folder: entries whose names start so. */
+export async function removeLeftovers(folder: string, start: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  for (const name of names.filter((entry) => entry.startsWith(start))) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }

@@ -35,6 +35,8 @@ function kubeletConfig(paths: Paths): object {
     nodeStatusUpdateFrequency: '1s',
     nodeStatusReportFrequency: '5m',
     serializeImagePulls: false,
+    kubeAPIQPS: 200,
+    kubeAPIBurst: 400,
     // What a container or a small machine allows: no limits on the node's own daemons, no negative scores.
     cgroupDriver: 'cgroupfs',
     cgroupsPerQOS: false,
@@ -121,6 +123,9 @@ function controllerManager(paths: Paths, binary: string): Daemon {
       '--bind-address=127.0.0.1',
       '--leader-elect=false',
       '--use-service-account-credentials',
+      // The defaults make a controller's first requests wait for seconds.
+      '--kube-api-qps=300',
+      '--kube-api-burst=600',
       `--service-account-private-key-file=${paths.pki}/service-accounts.key`,
       `--root-ca-file=${paths.pki}/ca.crt`,
       `--cluster-signing-cert-file=${paths.pki}/ca.crt`,

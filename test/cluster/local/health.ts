@@ -7,25 +7,39 @@ import { type Api, connect } from './api.ts';
 import { namesResolve } from './name-service.ts';
 import { runtimeAnswers } from './runtime.ts';
 
+interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly lastHeartbeatTime: string;
+}
+
 interface Node {
-  readonly status: { readonly conditions: readonly { readonly type: string; readonly status: string }[] };
+  readonly status: { readonly conditions?: readonly Condition[] };
 }
 
 interface Lease {
   readonly spec: { readonly renewTime: string };
 }
 
-/** Whether the node reports Ready. After a crash the last report still stands for a while; see `reportsSince`. */
-export async function nodeIsReady(api: Api): Promise<boolean> {
-  const node = await api.get<Node>(`/api/v1/nodes/${addresses.nodeName}`);
-  return node?.status.conditions.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+const nodePath = `/api/v1/nodes/${addresses.nodeName}`;
+const leasePath = `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${addresses.nodeName}`;
+
+async function readyCondition(api: Api): Promise<Condition | undefined> {
+  const node = await api.get<Node>(nodePath);
+  return node?.status.conditions?.find(({ type }) => type === 'Ready');
 }
 
-/** Whether the node has renewed its lease since the given time. */
+/** Whether the node reports Ready. After a crash the last report still stands for a while; see `reportsSince`. */
+export async function nodeIsReady(api: Api): Promise<boolean> {
+  return (await readyCondition(api))?.status === 'True';
+}
+
+/** Whether the node has sent a status, or renewed its lease, since the given time. */
 export async function reportsSince(api: Api, time: number): Promise<boolean> {
-  const lease = await api.get<Lease>(
-    `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${addresses.nodeName}`,
-  );
+  const status = await readyCondition(api);
+  // Statuses tell whole seconds.
+  if (status && Date.parse(status.lastHeartbeatTime) + 999 >= time) return true;
+  const lease = await api.get<Lease>(leasePath);
   return lease !== undefined && Date.parse(lease.spec.renewTime) >= time;
 }
 

@@ -33,7 +33,7 @@ const container = {
     { name: 'dns-tcp', containerPort: 5353, protocol: 'TCP' },
   ],
   resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '256Mi' } },
-  readinessProbe: { httpGet: { path: '/ready', port: 8181 }, periodSeconds: 2 },
+  readinessProbe: { httpGet: { path: '/ready', port: 8181 }, periodSeconds: 1 },
   livenessProbe: { httpGet: { path: '/health', port: 8080 }, initialDelaySeconds: 30 },
   securityContext: {
     allowPrivilegeEscalation: false,
