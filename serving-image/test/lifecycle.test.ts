@@ -239,7 +239,7 @@ test('requests in flight at SIGTERM are finished', async (t) => {
 });
 
 test('overload is refused with 429 and Retry-After, and is over as soon as it ends', async (t) => {
-  const server = await serve(t, network([64, 1024, 1024, 8]), { MAX_QUEUED_REQUESTS: '4' });
+  const server = await serve(t, network([64, 2048, 2048, 8]), { MAX_QUEUED_REQUESTS: '1' });
   const row = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`x_${i}`, i / 64]));
   const body = JSON.stringify({ samples: Array.from({ length: 100 }, () => row) });
   const ask = async (): Promise<{ status: number; retry: string | null }> => {
@@ -248,10 +248,13 @@ test('overload is refused with 429 and Retry-After, and is over as soon as it en
     await response.text();
     return { status: response.status, retry: response.headers.get('retry-after') };
   };
-  const answers = await Promise.all(Array.from({ length: 64 }, ask));
-  const refused = answers.filter(({ status }) => status === 429);
-  assert.ok(refused.length > 0);
-  assert.equal(refused.length + answers.filter(({ status }) => status === 200).length, 64);
+  const refused: Awaited<ReturnType<typeof ask>>[] = [];
+  // A busy machine may send so slowly that nobody has to wait: then it was no overload.
+  while (refused.length === 0) {
+    const answers = await Promise.all(Array.from({ length: 64 }, ask));
+    refused.push(...answers.filter(({ status }) => status !== 200));
+  }
+  assert.ok(refused.every(({ status }) => status === 429));
   assert.ok(refused.every(({ retry }) => retry === '1'));
   assert.equal((await ask()).status, 200);
 });
