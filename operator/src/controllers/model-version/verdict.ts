@@ -33,7 +33,7 @@ const FINAL: ReadonlySet<string> = new Set([
 export const isFinal = (reason: string): boolean => FINAL.has(reason);
 
 export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health: DependencyHealth): Verdict {
-  if (!job) return pending('the verification is about to start');
+  if (!job) return pending(NO_POD);
   // A Job made again has the name of the one before it, but other pods.
   const pods = allPods.filter((pod) => isControlledBy(pod, job));
   const report = pods.map(reportOf).find((found) => found !== undefined);
@@ -50,6 +50,7 @@ export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health:
   return last ? failureOf(last) : { kind: 'unheard' };
 }
 
+const NO_POD = 'waiting for a pod; `kubectl describe job` tells what is in its way';
 const pending = (message: string): Verdict => ({ kind: 'underWay', reason: Reason.Pending, message });
 
 function reportOf(pod: Pod): VerifyReport | undefined {
@@ -69,7 +70,7 @@ function failureOf({ reason, message, container }: PodFailure): Verdict {
 
 function underWay(pods: readonly Pod[], health: DependencyHealth): Verdict {
   const pod = pods.find(({ status }) => status.phase === 'Pending' || status.phase === 'Running');
-  if (!pod) return pending('waiting for a pod; `kubectl describe job` tells what is in its way');
+  if (!pod) return pending(NO_POD);
   const waiting = waitingFor(pod);
   if (waiting) return { kind: 'underWay', reason: waiting.reason, message: `${waiting.message}; it is tried again` };
   const unschedulable = unschedulableMessage(pod);

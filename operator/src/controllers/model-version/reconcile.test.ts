@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeKube } from '../../../../test/fake-kube.ts';
+import { FakeStores, FILES } from '../../../../test/fake-stores.ts';
+import { Job } from '../../api/batch-job.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { Pod } from '../../api/pod.ts';
+import { processKey } from '../../runtime/process-key.ts';
+import { WorkQueue } from '../../runtime/work-queue.ts';
+import { InferenceService } from '../inference-service/api.ts';
+import { ModelVersion } from './api.ts';
+import { modelVersionController } from './index.ts';
+import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
+
+const key = { namespace: 'team-a', name: 'iris-mine' };
+const metadata = { ...key, uid: 'u1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
+const START = Date.parse('2026-01-01T00:00:00Z');
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const URI = 's3://slipway/team-a/brought/iris';
+
+/** A cluster with one ModelVersion somebody brought; `turn` is one reconcile by a freshly started operator. */
+function world(spec: object = {}) {
+  const stores = new FakeStores();
+  const kube = new FakeKube().put({
+    apiVersion: ModelVersion.apiVersion,
+    kind: 'ModelVersion',
+    metadata,
+    spec: { model: 'iris', source: { uri: URI }, ...spec },
+  } as KubeObject);
+  const clock = { now: START };
+  const definition = modelVersionController(stores.deps);
+  const turn = () => {
+    const ctx = { kube, log: silent, now: () => new Date(clock.now), signal: new AbortController().signal };
+    const queue = new WorkQueue();
+    return processKey(definition, ctx, queue, key).finally(() => queue.close());
+  };
+  const read = () => kube.get(ModelVersion, key) as ModelVersion;
+  const said = (type = 'Ready') => {
+    const found = read().status?.conditions?.find((condition) => condition.type === type);
+    return found && `${found.status}/${found.reason}`;
+  };
+  const message = () => read().status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
+  const job = () => kube.get(Job, verifyJobKey({ metadata }));
+  const setJob = (status: object) => kube.put({ ...(job() as Job), status } as KubeObject);
+  const addPod = (status: object, name = 'pod-1') =>
+    kube.put({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        namespace: 'team-a',
+        name,
+        labels: { [MODEL_VERSION_LABEL]: key.name },
+        ownerReferences: [
+          { apiVersion: 'batch/v1', kind: 'Job', name: 'j', uid: job()?.metadata.uid ?? '', controller: true },
+        ],
+      },
+      status,
+    } as KubeObject);
+  const serve = (name: string, spec: object, status?: object) =>
+    kube.put({
+      apiVersion: InferenceService.apiVersion,
+      kind: 'InferenceService',
+      metadata: { namespace: 'team-a', name },
+      spec,
+      ...(status && { status }),
+    } as KubeObject);
+  const remove = () =>
+    kube.put({ ...read(), metadata: { ...read().metadata, deletionTimestamp: new Date(clock.now).toISOString() } });
+  return { stores, kube, clock, turn, read, said, message, job, setJob, addPod, serve, remove };
+}
+type World = ReturnType<typeof world>;
+
+const finished = (type: 'Complete' | 'Failed', reason = 'BackoffLimitExceeded') => ({
+  conditions: [{ type, status: 'True', reason, lastTransitionTime: '2026-01-01T00:00:10Z' }],
+});
+const report = {
+  stage: 'verify',
+  reason: 'Verified',
+  message: 'loaded and tested in 0.10 s',
+  digest: 'e'.repeat(64),
+  files: FILES,
+};
+const succeededPod = {
+  phase: 'Succeeded',
+  containerStatuses: [{ name: 'verify', state: { terminated: { exitCode: 0, message: JSON.stringify(report) } } }],
+};
+const failedPod = (container: string, terminated: object) => ({
+  phase: 'Failed',
+  [container === 'fetch' ? 'initContainerStatuses' : 'containerStatuses']: [{ name: container, state: { terminated } }],
+});
+const told = (stage: string, reason: string, message = 'in words') => ({
+  exitCode: 65,
+  reason: 'Error',
+  message: JSON.stringify({ stage, reason, message }),
+});
+
+async function verified(w: World): Promise<void> {
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.turn();
+}
+
+test('a version somebody brought is numbered once and its verification begins', async () => {
+  const w = world();
+  assert.equal(await w.turn(), 'requeued');
+  assert.equal(w.read().status?.version, 1);
+  assert.equal(w.said(), 'Unknown/Pending');
+  assert.ok(w.job());
+  w.kube.calls.length = 0;
+  w.stores.writes.length = 0;
+  await w.turn();
+  assert.deepEqual([w.kube.calls, w.stores.writes], [[], []]);
+});
+
+test('a proven version is Ready, with the bytes that were found, and its Job is no longer needed', async () => {
+  const w = world();
+  await verified(w);
+  assert.deepEqual(
+    [w.said(), w.said('ArtifactVerified'), w.said('Servable')],
+    ['True/Verified', 'True/Verified', 'True/Verified'],
+  );
+  assert.deepEqual(w.read().status?.artifact, { uri: URI, files: FILES, digest: 'e'.repeat(64) });
+  assert.equal(w.read().status?.size, '2.0 KiB');
+  await w.turn();
+  assert.equal(w.job(), undefined);
+  w.kube.calls.length = 0;
+  assert.equal(await w.turn(), 'success');
+  assert.deepEqual(w.kube.calls, []);
+});
+
+test('a proof in Postgres that did not reach the status is not made again', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  w.kube.onWrite = (call) => {
+    if (call.startsWith('status')) throw new Error('killed');
+  };
+  await w.turn();
+  w.kube.onWrite = () => {};
+  w.kube.drop(Job, verifyJobKey({ metadata }));
+  w.kube.drop(Pod, { namespace: 'team-a', name: 'pod-1' });
+  await w.turn();
+  assert.equal(w.said(), 'True/Verified');
+  assert.equal(w.job(), undefined);
+  assert.equal(w.stores.versions.length, 1);
+});
+
+const verdicts = [
+  { container: 'fetch', reason: 'DigestMismatch', artifact: 'False', servable: 'Unknown', isFinal: false },
+  { container: 'fetch', reason: 'ArtifactMissing', artifact: 'False', servable: 'Unknown', isFinal: false },
+  { container: 'fetch', reason: 'ObjectStorageDenied', artifact: 'Unknown', servable: 'Unknown', isFinal: false },
+  { container: 'verify', reason: 'ParityFailed', artifact: 'True', servable: 'False', isFinal: true },
+  { container: 'verify', reason: 'UnsupportedOperator', artifact: 'True', servable: 'False', isFinal: true },
+  { container: 'verify', reason: 'InvalidModel', artifact: 'True', servable: 'False', isFinal: true },
+] as const;
+for (const { container, reason, artifact, servable, isFinal } of verdicts) {
+  test(`${reason} found by ${container}: Ready=False, ${isFinal ? 'for good' : 'and tried again'}`, async () => {
+    const w = world();
+    await w.turn();
+    w.setJob(finished('Failed', 'PodFailurePolicy'));
+    w.addPod(failedPod(container, told(container, reason)));
+    w.clock.now += 20_000;
+    assert.equal(await w.turn(), isFinal ? 'success' : 'requeued');
+    assert.equal(w.said(), `False/${reason}`);
+    assert.match(w.message(), /^in words/);
+    assert.equal(w.said('ArtifactVerified')?.split('/')[0], artifact);
+    assert.equal(w.said('Servable')?.split('/')[0], servable);
+    assert.equal(w.stores.versions[0]?.status, 'FAILED_REGISTRATION');
+    w.clock.now += 700_000;
+    await w.turn();
+    assert.equal(w.job() !== undefined, isFinal);
+    await w.turn();
+    // While it is tried again it stays refused.
+    assert.equal(w.said(), `False/${reason}`);
+    assert.ok(w.job());
+  });
+}
+
+test('a model that needs too much memory says so', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(finished('Failed'));
+  w.addPod(failedPod('verify', { exitCode: 137, reason: 'OOMKilled' }));
+  await w.turn();
+  assert.equal(w.said(), 'False/OutOfMemory');
+  assert.match(w.message(), /1Gi/);
+});
+
+test('bytes restored after a mismatch make the version Ready', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(finished('Failed', 'PodFailurePolicy'));
+  w.addPod(failedPod('fetch', told('fetch', 'DigestMismatch')));
+  w.clock.now += 700_000;
+  await w.turn();
+  await w.turn();
+  // The pod of the Job before is still there: it has nothing to say about the new one.
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod, 'pod-2');
+  await w.turn();
+  assert.equal(w.said(), 'True/Verified');
+});
+
+test('the object storage away while the files are fetched: Unknown since when', async () => {
+  const w = world();
+  await w.turn();
+  w.addPod({ phase: 'Pending', initContainerStatuses: [{ name: 'fetch', state: { running: {} } }] });
+  const away = { reason: 'ObjectStorageUnavailable', message: 'no answer' };
+  w.stores.health = {
+    postgres: { up: true },
+    objectStorage: { up: false, since: '2026-01-01T00:00:10.000Z', ...away },
+  };
+  await w.turn();
+  assert.equal(w.said(), 'Unknown/ObjectStorageUnavailable');
+  assert.match(w.message(), /since 2026-01-01T00:00:10/);
+});
+
+test('a finished Job whose pod is gone is made again', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.clock.now += 60_000;
+  await w.turn();
+  assert.equal(w.job(), undefined);
+  await w.turn();
+  assert.ok(w.job());
+});
+
+test("another bucket, another tenant's prefix and another scheme are refused with the prefix to use", async () => {
+  for (const uri of [
+    's3://other/team-a/m',
+    's3://slipway/team-b/m',
+    'file:///etc',
+    's3://slipway/team-a/../team-b/m',
+  ]) {
+    const w = world({ source: { uri } });
+    assert.equal(await w.turn(), 'stalled');
+    assert.equal(w.said(), 'False/SourceNotAllowed');
+    assert.match(w.message(), /s3:\/\/slipway\/team-a\//);
+    assert.equal(w.stores.versions.length, 0);
+  }
+});
+
+test('a number the registry does not know is refused with the cure', async () => {
+  const w = world({ version: 7 });
+  await w.turn();
+  assert.equal(w.said(), 'False/VersionUnknown');
+  assert.match(w.message(), /leave out spec\.version/);
+  assert.equal(w.job(), undefined);
+});
+
+test('the operator killed after every write makes one version and one proof all the same', async () => {
+  for (let allowed = 0; allowed < 8; allowed++) {
+    const w = world();
+    let left = allowed;
+    const dieWhenSpent = () => {
+      if (left-- <= 0) throw new Error('killed');
+    };
+    w.kube.onWrite = dieWhenSpent;
+    w.stores.onWrite = dieWhenSpent;
+    await w.turn();
+    await w.turn();
+    w.kube.onWrite = () => {};
+    w.stores.onWrite = () => {};
+    await verified(w);
+    assert.equal(w.stores.versions.length, 1, `killed after ${allowed} writes`);
+    assert.equal(w.said(), 'True/Verified', `killed after ${allowed} writes`);
+  }
+});
+
+const users = [
+  { name: 'answers with it', spec: { model: 'iris' }, status: { version: 1 } },
+  {
+    name: 'is being rolled to it',
+    spec: { model: 'iris' },
+    status: { rollout: { version: 1, digest: 'e'.repeat(64), startTime: 'now' } },
+  },
+  { name: 'asks for it by number', spec: { model: 'iris', version: 1 } },
+];
+for (const { name, spec, status } of users) {
+  test(`a version is not deleted while a service ${name}`, async () => {
+    const w = world();
+    await verified(w);
+    w.serve('shop', spec, status);
+    await w.turn();
+    assert.deepEqual(w.read().status?.servedBy, ['shop']);
+    w.remove();
+    assert.equal(await w.turn(), 'blocked');
+    assert.equal(w.said('DeletionBlocked'), 'True/InUse');
+    assert.equal(w.stores.versions[0]?.status, 'READY');
+    w.kube.drop(InferenceService, { namespace: 'team-a', name: 'shop' });
+    assert.equal(await w.turn(), 'finalized');
+    assert.equal(w.stores.versions[0]?.status, 'DELETED');
+  });
+}
+
+test('a service of another model or another version does not hold it', async () => {
+  const w = world();
+  await verified(w);
+  w.serve('other-model', { model: 'abalone', version: 1 });
+  w.serve('other-version', { model: 'iris', version: '2' });
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+});
+
+test('a namespace on its way out takes the object, served or not, and leaves the row', async () => {
+  const w = world();
+  await verified(w);
+  w.serve('shop', { model: 'iris' }, { version: 1 });
+  w.stores.namespaceIsBeingDeleted = true;
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+  assert.equal(w.stores.versions[0]?.status, 'READY');
+});

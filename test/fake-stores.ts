@@ -1,0 +1,150 @@
+/** Runs and versions in memory, with the guarantees of the real stores: start and registerBrought once, FINISHED wins. */
+import { runIdFor, runKeyFor } from '@slipway/contract';
+import {
+  DatabaseUnavailableError,
+  type ModelVersionRow,
+  type Run,
+  type RunStore,
+  type VersionStore,
+} from '@slipway/database';
+import type { ControllerDeps, DependencyHealth } from '../operator/src/controllers/ports.ts';
+
+const DIGEST = 'd'.repeat(64);
+export const FILES = [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 2048 }];
+
+export class FakeStores {
+  readonly runs = new Map<string, Run>();
+  readonly versions: ModelVersionRow[] = [];
+  readonly #brought = new Map<string, number>();
+  readonly writes: string[] = [];
+  health: DependencyHealth = { postgres: { up: true }, objectStorage: { up: true } };
+  namespaceIsBeingDeleted = false;
+  /** Called before every write with its name; throw to fail it. */
+  onWrite: (write: string) => void = () => {};
+
+  /** What `publish` does in the pod: one transaction that finishes the run and numbers its version. */
+  publish(runKey: string, model: string, metrics: Record<string, number> = {}): number {
+    const run = this.runs.get(runKey) as Run;
+    if (run.version !== undefined) return run.version;
+    const version = this.#next(run.namespace, model);
+    const uri = `s3://slipway/${run.namespace}/0/${run.runId}/artifacts/a/model`;
+    const { namespace, experimentId, runId } = run;
+    const artifact = { uri, files: FILES, digest: DIGEST };
+    this.versions.push({ ...pending({ namespace, model, version, uri }), artifact, experimentId, runId });
+    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, model, version, metrics });
+    return version;
+  }
+
+  #next(namespace: string, model: string): number {
+    return this.versions.filter((row) => row.namespace === namespace && row.model === model).length + 1;
+  }
+
+  #write(what: string): void {
+    if (!this.health.postgres.up) throw new DatabaseUnavailableError('Postgres is unavailable: ECONNREFUSED');
+    this.onWrite(what);
+    this.writes.push(what);
+  }
+
+  #read(): void {
+    if (!this.health.postgres.up) throw new DatabaseUnavailableError('Postgres is unavailable: ECONNREFUSED');
+  }
+
+  readonly runStore: RunStore = {
+    start: async (asked) => {
+      this.#read();
+      const runKey = runKeyFor(asked.ownerUid, asked.generation);
+      const own = [...this.runs.values()].filter(({ runKey: key }) => key.startsWith(`${asked.ownerUid}/`));
+      const latest = own.sort((a, b) => b.generation - a.generation)[0];
+      const found = this.runs.get(runKey) ?? (latest?.specDigest === asked.specDigest ? latest : undefined);
+      if (found) return found;
+      this.#write('start run');
+      const { namespace, generation, specDigest, startTime } = asked;
+      const identity = { runKey, runId: runIdFor(runKey), experimentId: '1' };
+      const run = {
+        namespace,
+        ...identity,
+        generation,
+        specDigest,
+        status: 'RUNNING',
+        startTime,
+        metrics: {},
+      } as const;
+      this.runs.set(runKey, run);
+      return run;
+    },
+    find: async (_, runKey) => {
+      this.#read();
+      return this.runs.get(runKey);
+    },
+    fail: async (_, runKey, { status, reason, message, endTime }) => {
+      this.#read();
+      const run = this.runs.get(runKey);
+      if (run?.status !== 'RUNNING') return run;
+      this.#write('fail run');
+      const closed = { ...run, status, endTime, failure: { reason, message } };
+      this.runs.set(runKey, closed);
+      return closed;
+    },
+  };
+
+  #row(namespace: string, model: string, version: number): ModelVersionRow | undefined {
+    return this.versions.find((row) => row.namespace === namespace && row.model === model && row.version === version);
+  }
+
+  #change(row: ModelVersionRow | undefined, change: Partial<ModelVersionRow>): void {
+    if (row) this.versions[this.versions.indexOf(row)] = { ...row, ...change };
+  }
+
+  readonly versionStore: VersionStore = {
+    find: async (...key) => {
+      this.#read();
+      return this.#row(...key);
+    },
+    list: async (namespace) => this.versions.filter((row) => row.namespace === namespace && row.status !== 'DELETED'),
+    registerBrought: async ({ namespace, model, sourceUri: uri, objectUid }) => {
+      this.#read();
+      const known = this.#brought.get(objectUid);
+      if (known !== undefined) return this.#row(namespace, model, known) as ModelVersionRow;
+      this.#write('register version');
+      const row = pending({ namespace, model, version: this.#next(namespace, model), uri });
+      this.#brought.set(objectUid, row.version);
+      this.versions.push(row);
+      return row;
+    },
+    recordVerification: async (namespace, model, version, { message, ...result }) => {
+      this.#write('record verification');
+      this.#change(this.#row(namespace, model, version), { ...result, statusMessage: message });
+    },
+    delete: async (namespace, model, version) => {
+      this.#write('delete version');
+      this.#change(this.#row(namespace, model, version), { status: 'DELETED' });
+    },
+  };
+
+  readonly deps: ControllerDeps = {
+    runs: this.runStore,
+    versions: this.versionStore,
+    tenants: { ensure: async () => {} },
+    namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
+    health: () => this.health,
+    settings: {
+      trainerImage: 'slipway/trainer:test',
+      servingImage: 'slipway/serving:test',
+      imagePullPolicy: 'IfNotPresent',
+      imagePullSecrets: [],
+      bucket: 'slipway',
+    },
+  };
+}
+
+const pending = (of: { namespace: string; model: string; version: number; uri: string }): ModelVersionRow => ({
+  namespace: of.namespace,
+  model: of.model,
+  version: of.version,
+  status: 'PENDING_REGISTRATION',
+  statusMessage: '',
+  sourceUri: of.uri,
+  format: 'onnx',
+  lineage: {},
+  creationTime: '2026-01-01T00:00:00.000Z',
+});
