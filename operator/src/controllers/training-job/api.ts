@@ -104,6 +104,10 @@ export const TrainingJobSpec = z
         fieldPath: '.parameters',
       },
     ),
+  )
+  .describe(
+    'What is trained, and how. A change of model, algorithm, container, parameters or inputs starts a new run, which ' +
+      'replaces one that is still going; a change of retries or deadline starts none.',
   );
 export type TrainingJobSpec = z.infer<typeof TrainingJobSpec>;
 

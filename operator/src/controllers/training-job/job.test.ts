@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Run } from '@slipway/database';
+import { FakeStores } from '../../../../test/fake-stores.ts';
+import type { Container } from '../../api/containers.ts';
+import { TrainingJob } from './api.ts';
+import { jobFor } from './job.ts';
+
+const run: Run = {
+  namespace: 'team-a',
+  runKey: 'u1/g1',
+  runId: 'f'.repeat(32),
+  experimentId: '4',
+  generation: 1,
+  specDigest: 'd',
+  status: 'RUNNING',
+  startTime: '2026-01-01T00:00:00Z',
+  metrics: {},
+};
+const { settings } = new FakeStores().deps;
+
+function containersOf(spec: object): Record<string, Container> {
+  const metadata = { namespace: 'team-a', name: 'iris', uid: 'u1' };
+  const { apiVersion, kind } = TrainingJob;
+  const job = jobFor(TrainingJob.parse({ apiVersion, kind, metadata, spec }), run, settings, 60);
+  const pod = job.spec?.template?.spec;
+  const all = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];
+  return Object.fromEntries(all.map((container) => [container.name, container]));
+}
+const envOf = (container: Container | undefined) =>
+  Object.fromEntries(
+    (container?.env ?? []).map((variable) => [variable.name, 'value' in variable ? variable.value : '']),
+  );
+const mountsOf = (container: Container | undefined) => (container?.volumeMounts ?? []).map(({ name }) => name);
+
+const own = (more: object = {}) => ({ container: { image: 'mine:1', ...more } });
+
+test('the trainer holds no credential; fetch and publish hold one each', () => {
+  const { fetch, trainer, publish } = containersOf(own());
+  assert.deepEqual(
+    [fetch, trainer, publish].map((container) => mountsOf(container).filter((name) => /credentials/.test(name))),
+    [['fetch-credentials'], [], ['publish-credentials']],
+  );
+});
+
+test('the trainer may not write its inputs, and shares no scratch space with what runs after it', () => {
+  const { trainer, publish } = containersOf(own());
+  assert.equal(trainer?.volumeMounts?.find(({ name }) => name === 'input')?.readOnly, true);
+  const shared = mountsOf(trainer).filter((name) => mountsOf(publish).includes(name));
+  assert.deepEqual(shared, ['input', 'output']);
+});
+
+test('parameters arrive in the environment and in arguments exactly as they were written', () => {
+  const { trainer } = containersOf({ ...own({ args: ['--c={{params.C}}'] }), parameters: { C: '$(HOME) $$ 5' } });
+  // The kubelet makes one $ of two.
+  assert.equal(envOf(trainer)['PARAM_C'], '$$(HOME) $$$$ 5');
+  assert.deepEqual(trainer?.args, ['--c=$$(HOME) $$$$ 5']);
+});
+
+test('what the contract promises cannot be overridden by the container', () => {
+  const env = [
+    { name: 'RUN_ID', value: 'mine' },
+    { name: 'MODE', value: 'fast' },
+  ];
+  const { trainer } = containersOf(own({ env }));
+  const { RUN_ID, MODE, MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_ID, HOME } = envOf(trainer);
+  assert.deepEqual(
+    [RUN_ID, MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_ID, HOME, MODE],
+    [run.runId, run.runId, '4', '/tmp', 'fast'],
+  );
+});
+
+test('a built-in algorithm runs the trainer image and is told the algorithm', () => {
+  const { trainer } = containersOf({
+    algorithm: { name: 'logistic-regression', target: 'species' },
+    inputs: [{ name: 'train', uri: 'builtin://iris.csv' }],
+  });
+  assert.equal(trainer?.image, settings.trainerImage);
+  assert.deepEqual(JSON.parse(envOf(trainer)['ALGORITHM'] ?? ''), { name: 'logistic-regression', target: 'species' });
+});
+
+test('a ConfigMap two inputs come from is mounted once, and only for fetch', () => {
+  const uri = (file: string) => `configmap://data/${file}`;
+  const inputs = ['a', 'b'].map((name) => ({ name, uri: uri(`${name}.csv`) }));
+  const { fetch, trainer } = containersOf({ ...own(), inputs });
+  const maps = (container: Container | undefined) =>
+    (container?.volumeMounts ?? []).filter(({ name }) => /config-map/.test(name)).map(({ mountPath }) => mountPath);
+  assert.deepEqual(maps(fetch), ['/config-maps/data']);
+  assert.deepEqual(maps(trainer), []);
+});
