@@ -63,6 +63,36 @@ export function applier(access: Access) {
     }
   }
 
+  const serverSideApply = (object: KubeObject): Promise<unknown> =>
+    access.write({
+      method: 'PATCH',
+      path: access.pathOf(object),
+      query: { fieldManager: FIELD_MANAGER, force: 'true' },
+      contentType: APPLY,
+      body: object,
+    });
+
+  /**
+   * Applies. What a hand put beside ours in a list that merges by key (a Service's port under another number) stays under
+   * apply and can make the whole invalid; then the lists are replaced as wholes first.
+   */
+  async function send(object: KubeObject, isThere: boolean): Promise<unknown> {
+    try {
+      return await serverSideApply(object);
+    } catch (error) {
+      const { spec } = object as { spec?: object };
+      if (!isThere || !isInvalid(error) || !controllerOf(object) || !spec) throw error;
+      await access.write({
+        method: 'PATCH',
+        path: access.pathOf(object),
+        query: { fieldManager: FIELD_MANAGER },
+        contentType: 'application/merge-patch+json',
+        body: { spec },
+      });
+      return await serverSideApply(object);
+    }
+  }
+
   async function apply(object: KubeObject): Promise<void> {
     const id = idOf(object);
     const content = createHash('sha1').update(JSON.stringify(object)).digest('base64');
@@ -70,18 +100,9 @@ export function applier(access: Access) {
     const last = sent.get(id);
     if (cached && last?.content === content && last.fingerprint === cached.fingerprint) return;
     checkOwner(object, controllerOf(object) ? (cached?.head ?? (await read(object))) : undefined);
-    let answer: unknown;
-    try {
-      answer = await access.write({
-        method: 'PATCH',
-        path: access.pathOf(object),
-        query: { fieldManager: FIELD_MANAGER, force: 'true' },
-        contentType: APPLY,
-        body: object,
-      });
-    } catch (error) {
+    const answer = await send(object, cached !== undefined).catch((error) => {
       throw refusal(object, error);
-    }
+    });
     sent.set(id, { content, fingerprint: fingerprintOf(answer) });
     access.observe(object, answer);
   }

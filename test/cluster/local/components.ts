@@ -48,6 +48,9 @@ function kubeletConfig(paths: Paths): object {
     evictionHard: { 'memory.available': '1Mi' },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
+    // In 1.34 a pod that is deleted by force while it starts can make this feature end the kubelet (nil pointer in
+    // doPodResizeAction).
+    featureGates: { InPlacePodVerticalScaling: false },
   };
 }
 
