@@ -68,7 +68,9 @@ export function decide(situation: Situation): Decision {
   const serving = servingNow(situation);
   const fault = faultOfRollout(situation, serving);
   const known = withoutVersion(remembered(memory.rejected, wanted), serving);
-  const rejected = fault ? withRejection(known, fault.release, fault, { asked: wanted, now }) : known;
+  // Its pods stay in sight until they are gone; what is written down already is not written again.
+  const isNew = fault !== undefined && !refusal(known, fault.release, wanted);
+  const rejected = isNew ? withRejection(known, fault.release, fault, { asked: wanted, now }) : known;
   const refusalOf = (release: ReleaseId) => refusal(rejected, release, wanted);
   const choice = choose(wanted, { versions, serving, refusalOf });
   const act = actOn(situation, serving, choice, refusalOf);

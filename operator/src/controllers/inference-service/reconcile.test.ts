@@ -64,8 +64,11 @@ function world(spec: object = {}, more: Partial<ControllerDeps> = {}) {
   const queue = new WorkQueue();
   const definition = inferenceServiceController(deps(more));
   kube.put({ apiVersion, kind: 'InferenceService', metadata: key, spec: { model: 'iris', ...spec } } as KubeObject);
+  // A clock that stands still would hide a verdict that is written again at every look.
+  let seconds = 0;
   const turn = () => {
-    const now = () => new Date('2026-01-01T00:00:00Z');
+    seconds += 1;
+    const now = () => new Date(Date.parse('2026-01-01T00:00:00Z') + seconds * 1000);
     return processKey(definition, { kube, log: silent, now, signal: AbortSignal.abort() }, queue, key);
   };
   /** Turns until one writes nothing. */
