@@ -1,6 +1,6 @@
 /** The coordination.k8s.io/v1 Lease that leaders are elected by. */
 import { z } from 'zod';
-import type { LeaseClient, LeaseRecord } from '../runtime/election.ts';
+import type { LeaseClient, LeaseRecord, LeaseUpdate } from '../runtime/election.ts';
 import { isConflict, isNotFound } from './errors.ts';
 import { microTime } from './events.ts';
 import { resourcePath } from './paths.ts';
@@ -9,7 +9,7 @@ import type { Transport } from './transport.ts';
 const LEASES = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
 
 const Lease = z.object({
-  metadata: z.object({ resourceVersion: z.string() }),
+  metadata: z.object({ resourceVersion: z.string(), creationTimestamp: z.string() }),
   spec: z
     .object({
       holderIdentity: z.string().nullish(),
@@ -29,6 +29,7 @@ function recordOf(raw: unknown): LeaseRecord {
     durationSeconds: spec?.leaseDurationSeconds ?? 0,
     transitions: spec?.leaseTransitions ?? 0,
     acquireTime: spec?.acquireTime ?? undefined,
+    createdAt: Math.floor(Date.parse(metadata.creationTimestamp) / 1000),
   };
 }
 
@@ -40,7 +41,7 @@ export function leaseClient(
   const path = resourcePath(LEASES, namespace, name);
   const timeoutMs = 5_000;
 
-  function bodyOf(next: Omit<LeaseRecord, 'version'>, resourceVersion?: string) {
+  function bodyOf(next: LeaseUpdate, resourceVersion?: string) {
     const time = microTime(now());
     return {
       apiVersion: LEASES.apiVersion,

@@ -41,6 +41,7 @@ class FakeLease {
   record: LeaseRecord | undefined;
   down = false;
   writes = 0;
+  createdAt = 0;
   client(): LeaseClient {
     return {
       read: async () => {
@@ -51,7 +52,7 @@ class FakeLease {
         if (this.down) throw new Error('connection refused');
         if (this.record?.version !== version) return undefined;
         this.writes += 1;
-        this.record = { ...next, acquireTime: 'then', version: String(this.writes) };
+        this.record = { ...next, acquireTime: 'then', version: String(this.writes), createdAt: this.createdAt };
         return this.record;
       },
     };
@@ -110,7 +111,14 @@ test('a released lease is taken within one retry, with a higher epoch', async (t
 test('a leader that vanished is followed 15 s after its last sign of life was seen, and not before', async (t) => {
   const { clock, lease, candidate, ask, stop } = candidates();
   t.after(() => stop.abort());
-  lease.record = { version: '1', holder: 'gone', durationSeconds: 15, transitions: 4, acquireTime: 'then' };
+  lease.record = {
+    version: '1',
+    holder: 'gone',
+    durationSeconds: 15,
+    transitions: 4,
+    acquireTime: 'then',
+    createdAt: 0,
+  };
   lease.writes = 1;
   const b = candidate('b');
   const asB = ask(b);
@@ -119,6 +127,24 @@ test('a leader that vanished is followed 15 s after its last sign of life was se
   await clock.advance(200);
   assert.equal(asB.leading, true);
   assert.equal(b.epoch(), 5);
+  await b.release();
+});
+
+test('a Lease that was deleted and made again gives a higher epoch, though its transitions begin anew', async (t) => {
+  const { clock, lease, candidate, ask, stop } = candidates();
+  t.after(() => stop.abort());
+  lease.createdAt = 100;
+  lease.record = { version: '0', holder: '', durationSeconds: 1, transitions: 41, acquireTime: 'then', createdAt: 100 };
+  const [a, b] = [candidate('a'), candidate('b')];
+  ask(a);
+  await clock.advance(100);
+  const before = a.epoch() ?? 0;
+  await a.release();
+  lease.record = undefined;
+  lease.createdAt = 200;
+  ask(b);
+  await clock.advance(100);
+  assert.ok((b.epoch() ?? 0) > before, `${b.epoch()} after ${before}`);
   await b.release();
 });
 
@@ -157,7 +183,7 @@ test('a leader whose lease was taken over has lost, for good', async (t) => {
   const a = candidate('a');
   const asA = ask(a);
   await clock.advance(1_000);
-  lease.record = { version: 'x', holder: 'b', durationSeconds: 15, transitions: 2, acquireTime: 'then' };
+  lease.record = { version: 'x', holder: 'b', durationSeconds: 15, transitions: 2, acquireTime: 'then', createdAt: 0 };
   await clock.advance(2_500);
   assert.match(asA.lost ?? '', /taken over by b/);
   assert.throws(() => a.assertLeading(), NotLeadingError);

@@ -16,13 +16,18 @@ export interface LeaseRecord {
   readonly durationSeconds: number;
   readonly transitions: number;
   readonly acquireTime: string | undefined;
+  /** When the Lease was made, in seconds since the epoch; 0 when it is not known. */
+  readonly createdAt: number;
 }
+
+/** What a candidate or leader writes. */
+export type LeaseUpdate = Omit<LeaseRecord, 'version' | 'createdAt'>;
 
 export interface LeaseClient {
   /** Undefined: there is none yet. */
   read(): Promise<LeaseRecord | undefined>;
   /** Replaces exactly `version` (undefined: makes it). Resolves with undefined when somebody else was faster. */
-  write(next: Omit<LeaseRecord, 'version'>, version: string | undefined): Promise<LeaseRecord | undefined>;
+  write(next: LeaseUpdate, version: string | undefined): Promise<LeaseRecord | undefined>;
 }
 
 export interface ElectionTiming {
@@ -57,7 +62,7 @@ export interface Election {
   /** Throws NotLeadingError unless this process leads and its deadline has not passed. */
   assertLeading(): void;
   leading(): boolean;
-  /** Grows with every leader; undefined before this process leads. */
+  /** Grows with every leader, over the life of any one Lease too; undefined before this process leads. */
   epoch(): number | undefined;
   /** Stops writing at once, then lets the next candidate in. */
   release(): Promise<void>;
@@ -73,12 +78,19 @@ export interface ElectionOptions {
 
 interface Held {
   readonly version: string;
+  readonly epoch: number;
   readonly transitions: number;
   readonly acquireTime: string | undefined;
   /** When the last successful renewal was sent, by both clocks. */
   readonly monotonic: number;
   readonly wall: number;
 }
+
+/**
+ * Transitions begin again when a Lease is deleted and made anew, so the time it was made comes first: what Postgres has
+ * seen of an earlier Lease is always less. Fits a bigint and a JavaScript integer while there are under 1e6 transitions.
+ */
+const epochOf = ({ createdAt, transitions }: LeaseRecord): number => createdAt * 1_000_000 + transitions;
 
 export function leaseElection(options: ElectionOptions): Election {
   const { client, identity, log, clock = systemClock, timing = DEFAULT_ELECTION } = options;
@@ -116,7 +128,13 @@ export function leaseElection(options: ElectionOptions): Election {
     const written = await client.write(next, record?.version);
     if (!written) return timing.retryMs;
     lastVersion = written.version;
-    held = { version: written.version, transitions, acquireTime: written.acquireTime, ...sent };
+    held = {
+      version: written.version,
+      epoch: epochOf(written),
+      transitions,
+      acquireTime: written.acquireTime,
+      ...sent,
+    };
     return 0;
   }
 
@@ -130,7 +148,7 @@ export function leaseElection(options: ElectionOptions): Election {
         note(error);
       }
       if (held) {
-        log.info({ identity, epoch: held.transitions }, 'leading');
+        log.info({ identity, epoch: held.epoch }, 'leading');
         void keep();
         return true;
       }
@@ -191,7 +209,7 @@ export function leaseElection(options: ElectionOptions): Election {
       if (!held || remainingMs(held) <= 0) throw new NotLeadingError('this process does not lead: nothing was written');
     },
     leading: () => held !== undefined && remainingMs(held) > 0,
-    epoch: () => held?.transitions,
+    epoch: () => held?.epoch,
     async release() {
       const lease = held;
       held = undefined;
