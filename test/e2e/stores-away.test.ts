@@ -55,3 +55,19 @@ for (const { store, reason, strength } of stores) {
     assert.equal(get(namespace, 'tj/iris').status.runs.length, runs + 1);
   });
 }
+
+test('the bucket missing: the run waits and names the bucket, and finishes when it is there again', async () => {
+  const move = (from: string, to: string) =>
+    kubectl(['exec', '-n', RELEASE_NAMESPACE, 'slipway-minio-0', '--', 'mv', `/data/${from}`, `/data/${to}`]);
+  const runs = get(namespace, 'tj/iris').status.runs.length as number;
+  move('slipway', 'moved-away');
+  try {
+    patch(namespace, 'tj/iris', { spec: { parameters: { C: '0.4' } } });
+    const wanted = { type: 'Succeeded', status: 'Unknown', reason: 'BucketMissing' };
+    const waiting = await waitForCondition(namespace, 'tj/iris', wanted, 90_000);
+    assert.match(waiting.message, /bucket slipway/);
+  } finally {
+    move('moved-away', 'slipway');
+  }
+  await waitForTrainedVersion(namespace, 'iris', runs, 240_000);
+});
