@@ -114,6 +114,7 @@ export const ModelVersionStatus = z.object({
     .exactOptional()
     .meta({ 'x-kubernetes-list-type': 'set' })
     .describe('InferenceServices that serve or want this version.'),
+  serving: z.string().max(20000).exactOptional().describe('The same in one line, for people.'),
 });
 export type ModelVersionStatus = z.infer<typeof ModelVersionStatus>;
 
@@ -172,7 +173,7 @@ export const ModelVersion = customResource({
     },
     { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', description: 'Why' },
     { name: 'Size', type: 'string', jsonPath: '.status.size', description: 'Size of all files' },
-    { name: 'Serving', type: 'string', jsonPath: '.status.servedBy', description: 'InferenceServices that use it' },
+    { name: 'Serving', type: 'string', jsonPath: '.status.serving', description: 'InferenceServices that use it' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since creation' },
     {
       name: 'Message',

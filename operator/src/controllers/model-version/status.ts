@@ -81,8 +81,10 @@ export function conditionsFor({ metadata, status }: ModelVersion, said: Three, n
 
 /** The status with the services that use the version; the field is absent when there are none. */
 export function withServedBy(status: ModelVersionStatus, servedBy: readonly string[]): ModelVersionStatus {
-  const { servedBy: _, ...rest } = status;
-  return servedBy.length === 0 ? rest : { ...rest, servedBy: servedBy.slice(0, 64) };
+  const { servedBy: _, serving: __, ...rest } = status;
+  if (servedBy.length === 0) return rest;
+  const shown = servedBy.slice(0, 64);
+  return { ...rest, servedBy: shown, serving: shown.join(', ') };
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
