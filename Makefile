@@ -25,7 +25,7 @@ check: node_modules/.package-lock.json ## Fast inner loop: types, lint, unit tes
 	@node scripts/check.ts
 
 format: node_modules/.package-lock.json ## Format and fix what can be fixed
-	@npx biome check --write .
+	@node scripts/biome.ts check --write .
 
 crds: node_modules/.package-lock.json ## Regenerate the CRDs from the zod schemas
 	@node operator/src/crd/generate.ts

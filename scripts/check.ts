@@ -24,7 +24,7 @@ function run(name: string, command: string, args: readonly string[]): Promise<Ou
 
 const outcomes = await Promise.all([
   run('types', 'node_modules/.bin/tsc', ['--noEmit']),
-  run('lint', 'node_modules/.bin/biome', ['check', '.']),
+  run('lint', process.execPath, ['scripts/biome.ts', 'check', '.']),
   run('unit tests', process.execPath, ['scripts/tests.ts', 'unit']),
 ]);
 for (const { name, ok, output } of outcomes) if (!ok || name === 'unit tests') console.log(`\n── ${name}\n${output}`);
