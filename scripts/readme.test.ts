@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { FailureReason } from '../contract/src/index.ts';
+import { Reason as InferenceServiceReason } from '../operator/src/controllers/inference-service/api.ts';
+import { Reason as ModelVersionReason } from '../operator/src/controllers/model-version/api.ts';
+import { Reason as TrainingJobReason } from '../operator/src/controllers/training-job/api.ts';
 import { blockOf, replaceBlock } from './readme-blocks.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -27,4 +31,13 @@ test('a block is replaced and nothing around it', () => {
   const text = 'a\n<!-- begin x -->\nold\n<!-- end -->\nb';
   assert.equal(replaceBlock(text, 'x', 'new\n', ''), 'a\n<!-- begin x -->\n```\nnew\n```\n<!-- end -->\nb');
   assert.throws(() => replaceBlock(text, 'y', '', ''), /no block named y/);
+});
+
+test('every reason a condition can give is in the README', () => {
+  const kinds = [TrainingJobReason, ModelVersionReason, InferenceServiceReason];
+  const reasons = new Set([...FailureReason.options, ...kinds.flatMap((reason) => Object.values<string>(reason))]);
+  assert.deepEqual(
+    [...reasons].filter((reason) => !readme.includes(`\`${reason}\``)),
+    [],
+  );
 });
