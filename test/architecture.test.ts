@@ -76,7 +76,7 @@ const layers: Record<string, readonly string[]> = {
   kube: ['api', 'runtime'],
   runtime: ['api', 'kube'],
   http: ['runtime'],
-  dependencies: [],
+  dependencies: ['api'],
   tenancy: ['api', 'runtime'],
   controllers: ['api', 'kube', 'runtime'],
   crd: ['api', 'controllers'],

@@ -7,7 +7,8 @@ import {
   type RunStore,
   type VersionStore,
 } from '@slipway/database';
-import type { ControllerDeps, DependencyHealth } from '../operator/src/controllers/ports.ts';
+import type { DependencyHealth } from '../operator/src/api/health.ts';
+import type { ControllerDeps } from '../operator/src/controllers/ports.ts';
 
 const DIGEST = 'd'.repeat(64);
 export const FILES = [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 2048 }];

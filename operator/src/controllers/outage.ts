@@ -2,8 +2,8 @@
 import { DatabaseUnavailableError } from '@slipway/database';
 import { ObjectStoreError } from '@slipway/object-store';
 import { findCondition } from '../api/conditions.ts';
+import type { DependencyHealth, Health } from '../api/health.ts';
 import type { CommonStatus } from '../api/meta.ts';
-import type { DependencyHealth, Health } from './ports.ts';
 
 export interface Outage {
   readonly reason: string;

@@ -1,15 +1,6 @@
 /** What controllers need beside the cluster. main.ts builds it once and hands it to every factory. */
 import type { RunStore, VersionStore } from '@slipway/database';
-
-/** Whether a store answers, and since when it does not. */
-export type Health =
-  | { readonly up: true }
-  | { readonly up: false; readonly since: string; readonly reason: string; readonly message: string };
-
-export interface DependencyHealth {
-  readonly postgres: Health;
-  readonly objectStorage: Health;
-}
+import type { DependencyHealth } from '../api/health.ts';
 
 /** What the administrator chose for the pods the operator makes. */
 export interface Settings {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { createMonitor, type DependencyHealth, type Monitor } from './monitor.ts';
+import type { DependencyHealth } from '../api/health.ts';
+import { createMonitor, type Monitor } from './monitor.ts';
 
 type Timer = { at: number; callback: () => void };
 let time: number;

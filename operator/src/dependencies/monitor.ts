@@ -1,14 +1,6 @@
 /** Watches the two stores, so that a condition can say which one is away and since when. */
 
-/** Whether a store answers, and since when it does not. */
-export type Health =
-  | { readonly up: true }
-  | { readonly up: false; readonly since: string; readonly reason: string; readonly message: string };
-
-export interface DependencyHealth {
-  readonly postgres: Health;
-  readonly objectStorage: Health;
-}
+import type { DependencyHealth, Health } from '../api/health.ts';
 
 export interface MonitorOptions {
   /** Each resolves when its store answers and throws what is wrong otherwise. */

@@ -1,7 +1,7 @@
 /** Server-side apply: the only way an object of ours is made or changed. */
 import { createHash } from 'node:crypto';
+import { TerminalError } from '../api/errors.ts';
 import type { KubeObject, OwnerReference } from '../api/meta.ts';
-import { TerminalError } from '../runtime/errors.ts';
 import { isForbidden, isInvalid, isNotFound, KubeError } from './errors.ts';
 import { fingerprintOf } from './object-cache.ts';
 import type { Access } from './writer.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NotLeadingError } from '../api/errors.ts';
 import { type Clock, type Election, type LeaseClient, type LeaseRecord, leaseElection } from './election.ts';
-import { NotLeadingError } from './errors.ts';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 

@@ -5,7 +5,7 @@
  * Lease. Losing is final: the process ends and comes back as a candidate.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { NotLeadingError } from './errors.ts';
+import { NotLeadingError } from '../api/errors.ts';
 import type { Logger } from './reconcile.ts';
 
 export interface LeaseRecord {

@@ -17,11 +17,11 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { withCondition } from '../api/conditions.ts';
+import { NotLeadingError, TerminalError } from '../api/errors.ts';
 import type { CommonStatus, Condition, CustomResource, KubeObject, ObjectKey } from '../api/meta.ts';
 import type { RuntimeKube } from '../kube/client.ts';
 import { isConflict, retryAfterMs } from '../kube/errors.ts';
 import { keyOf, UnreadableObjectError } from '../kube/object-cache.ts';
-import { NotLeadingError, TerminalError } from './errors.ts';
 import type { Context, ControllerDefinition, Finalized, Result } from './reconcile.ts';
 import type { WorkQueue } from './work-queue.ts';
 

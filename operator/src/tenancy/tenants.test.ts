@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { ObjectStorageAccess, PostgresAccess } from '@slipway/contract';
 import { DatabaseUnavailableError, TenantConflictError, type TenantStore } from '@slipway/database';
-import { TerminalError } from '../runtime/errors.ts';
+import { TerminalError } from '../api/errors.ts';
 import type { NamespaceFacts, TenantSecret } from './ports.ts';
 import { createTenants, type Tenants, type TenantsOptions } from './tenants.ts';
 

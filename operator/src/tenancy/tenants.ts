@@ -4,7 +4,7 @@
  */
 import { FETCH_SECRET, type ObjectStorageAccess, type PostgresAccess, PUBLISH_SECRET } from '@slipway/contract';
 import { TenantConflictError, type TenantStore } from '@slipway/database';
-import { TerminalError } from '../runtime/errors.ts';
+import { TerminalError } from '../api/errors.ts';
 import type { Logger } from '../runtime/reconcile.ts';
 import { tenantPassword } from './password.ts';
 import type { AssumeTenant, NamespaceFacts, TenantKube } from './ports.ts';

@@ -1,9 +1,9 @@
 /** Observe → decide → act. What the next look must know is in the status before anything is done that forgets it. */
 import { isDeepStrictEqual } from 'node:util';
 import { Deployment } from '../../api/deployment.ts';
+import { TerminalError } from '../../api/errors.ts';
 import { isControlledBy } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
-import { TerminalError } from '../../runtime/errors.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { ModelVersion } from '../model-version/api.ts';
 import type { ControllerDeps } from '../ports.ts';

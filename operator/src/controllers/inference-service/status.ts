@@ -1,6 +1,6 @@
 /** What the object says of itself: conditions whose messages name cause and next step, and where it answers. Pure. */
 import { type NewCondition, withCondition } from '../../api/conditions.ts';
-import type { Health } from '../ports.ts';
+import type { Health } from '../../api/health.ts';
 import { AVAILABLE, type InferenceService, type InferenceServiceStatus, PROGRESSING, READY, Reason } from './api.ts';
 import { type Decision, hindrance, type Situation } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';

@@ -5,8 +5,8 @@
 import type { ModelVersionRow } from '@slipway/database';
 import { finishedAt, Job } from '../../api/batch-job.ts';
 import { findCondition, isTrue } from '../../api/conditions.ts';
+import { TerminalError } from '../../api/errors.ts';
 import { Pod } from '../../api/pod.ts';
-import { TerminalError } from '../../runtime/errors.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { InferenceService } from '../inference-service/api.ts';
 import { outageOf } from '../outage.ts';

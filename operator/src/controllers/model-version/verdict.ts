@@ -1,11 +1,11 @@
 /** What the verification Job has come to. Pure. */
 import { parseTerminationMessage, type VerifyReport } from '@slipway/contract';
 import { failedCondition, isFinished, type Job } from '../../api/batch-job.ts';
+import type { DependencyHealth } from '../../api/health.ts';
 import { isControlledBy } from '../../api/meta.ts';
 import { containerStatuses, type Pod, unschedulableMessage, waitingFor } from '../../api/pod.ts';
 import { CONTAINER_FAILED, DISRUPTED, OUT_OF_MEMORY, type PodFailure, podFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
-import type { DependencyHealth } from '../ports.ts';
 import { Reason } from './api.ts';
 
 export interface Words {

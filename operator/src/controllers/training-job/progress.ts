@@ -1,9 +1,9 @@
 /** How far a run is that has not ended, and what keeps it waiting. Pure. */
+import type { DependencyHealth } from '../../api/health.ts';
 import type { Pod } from '../../api/pod.ts';
 import { unschedulableMessage, waitingFor } from '../../api/pod.ts';
 import type { PodFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
-import type { DependencyHealth } from '../ports.ts';
 import { Reason, type TrainingJob } from './api.ts';
 import { byAge } from './attempts.ts';
 
