@@ -127,7 +127,10 @@ export const Reason = {
   ConfigurationError: 'ConfigurationError',
   ImagePull: 'ImagePull',
   Unschedulable: 'Unschedulable',
+  PostgresUnavailable: 'PostgresUnavailable',
   ObjectStorageUnavailable: 'ObjectStorageUnavailable',
+  ObjectStorageDenied: 'ObjectStorageDenied',
+  BucketMissing: 'BucketMissing',
   NameTaken: 'NameTaken',
 } as const;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Rejection } from './api.ts';
-import { type DeploymentFacts, decide, type Situation } from './decide.ts';
+import { type DeploymentFacts, decide, hindrance, type Situation } from './decide.ts';
 import type { PodFacts } from './pods.ts';
 import type { Release } from './release.ts';
 import type { VersionFacts } from './versions.ts';
@@ -351,3 +351,17 @@ test('while a server loads, it is looked at again when its time is up', () => {
   assert.equal(decide(switching({ loadingSince: secondsAgo(100) })).lookAgainAfterMs, 20_000);
   assert.equal(decide(switching({})).lookAgainAfterMs, undefined);
 });
+
+test('while pods fetch, they are looked at again soon: no watch tells how the object storage is', () => {
+  assert.equal(decide(switching({ isFetching: true })).lookAgainAfterMs, 10_000);
+  assert.equal(decide(switching({ isFetching: true, template: 'earlier' })).lookAgainAfterMs, undefined);
+});
+
+const storageOutage = { reason: 'BucketMissing', message: 'the object storage is away since noon' };
+const hindrances: readonly [name: string, Situation, expected: string | undefined][] = [
+  ['hinders pods that fetch', switching({ isFetching: true }, { storageOutage }), 'BucketMissing'],
+  ['not those that have what they need', switching({}, { storageOutage }), undefined],
+  ['not those of another template', switching({ isFetching: true, template: 'earlier' }, { storageOutage }), undefined],
+];
+for (const [name, given, expected] of hindrances)
+  test(`an outage of the object storage ${name}`, () => assert.equal(hindrance(given)?.reason, expected));

@@ -2,12 +2,16 @@
  * The heart: from what is wanted, what is there and what is remembered to what must be there. Pure, and a function of the
  * present alone, so that an operator that was killed anywhere decides as if it had not been.
  */
+import type { Outage } from '../outage.ts';
 import type { Rejection } from './api.ts';
 import { Reason } from './api.ts';
 import type { PodFacts } from './pods.ts';
 import { type Asked, refusal, remembered, withoutVersion, withRejection } from './rejections.ts';
 import { isSame, type Release, type ReleaseId } from './release.ts';
 import { type Choice, choose, type Problem, type VersionFacts } from './versions.ts';
+
+/** How soon pods that fetch are looked at again: the object storage comes and goes unseen by any watch. */
+const FETCHING_MS = 10_000;
 
 export interface Wanted extends Asked {
   readonly replicas: number;
@@ -45,6 +49,8 @@ export interface Situation {
   readonly deployment?: DeploymentFacts;
   readonly pods: readonly PodFacts[];
   readonly memory: Memory;
+  /** What is known to be wrong with the object storage. */
+  readonly storageOutage?: Outage;
   readonly now: Date;
 }
 
@@ -59,7 +65,7 @@ export interface Decision {
   readonly rollout?: Rollout;
   /** What is applied answers on all replicas, and nothing else does. */
   readonly isComplete: boolean;
-  /** When the first loading pod's time is up. */
+  /** When the first loading pod's time is up, or soon while pods fetch. */
   readonly lookAgainAfterMs?: number;
 }
 
@@ -75,7 +81,7 @@ export function decide(situation: Situation): Decision {
   const choice = choose(wanted, { versions, serving, refusalOf });
   const act = actOn(situation, serving, choice, refusalOf);
   const rollout = act.do === 'apply' ? rolloutOf(situation, serving, act.release) : undefined;
-  const wait = rollout && untilDeadline(situation);
+  const wait = untilNextLook(situation, rollout);
   return {
     ...(serving && { serving }),
     rejected,
@@ -143,6 +149,12 @@ function loadTimeout({ loadingSince }: PodFacts, { wanted, now }: Situation): Pr
   return { reason: 'LoadTimeout', message };
 }
 
+function untilNextLook(situation: Situation, rollout: Rollout | undefined): number | undefined {
+  const deadline = rollout && untilDeadline(situation);
+  if (!currentPods(situation).some(({ isFetching }) => isFetching)) return deadline;
+  return Math.min(FETCHING_MS, deadline ?? FETCHING_MS);
+}
+
 function untilDeadline(situation: Situation): number | undefined {
   const { wanted, now } = situation;
   const left = currentPods(situation)
@@ -186,9 +198,11 @@ function isComplete(situation: Situation, release: Release): boolean {
   return isThere && deployment.replicas === wanted.replicas && answersFully(situation);
 }
 
-/** What keeps the pods from answering, if anything does: the cluster, or the fault of a release that is not turned down for it. */
+/** What keeps the pods from answering, if anything does: a store, the cluster, or the fault of a release that is not turned down for it. */
 export function hindrance(situation: Situation): Problem | undefined {
   const pods = currentPods(situation);
+  const { storageOutage } = situation;
+  if (storageOutage && pods.some(({ isFetching }) => isFetching)) return storageOutage;
   const waiting = pods.find((pod) => pod.waiting)?.waiting;
   if (waiting) return waiting;
   const fault = pods.find((pod) => pod.fault)?.fault;

@@ -22,7 +22,10 @@ const WARNINGS: ReadonlySet<string> = new Set([
   Reason.ConfigurationError,
   Reason.ImagePull,
   Reason.Unschedulable,
+  Reason.PostgresUnavailable,
   Reason.ObjectStorageUnavailable,
+  Reason.ObjectStorageDenied,
+  Reason.BucketMissing,
   Reason.NameTaken,
 ]);
 

@@ -2,8 +2,10 @@
 import { shortHash } from '@slipway/contract';
 import { type Deployment, isRolledOut, podsRefused } from '../../api/deployment.ts';
 import { durationSeconds } from '../../api/fields.ts';
+import type { DependencyHealth } from '../../api/health.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { ModelVersion } from '../model-version/api.ts';
+import { knownOutage } from '../outage.ts';
 import type { Settings } from '../ports.ts';
 import { type InferenceService, RETRY_ANNOTATION } from './api.ts';
 import type { DeploymentFacts, Memory, Situation, Wanted } from './decide.ts';
@@ -20,14 +22,23 @@ export interface Observed {
   readonly pods: readonly Pod[];
 }
 
-export function situationOf(observed: Observed, settings: Settings, now: Date): Situation {
+/** What is beside the cluster: the administrator's settings, the monitor's last word, the time. */
+interface Surroundings {
+  readonly settings: Settings;
+  readonly health: DependencyHealth;
+  readonly now: Date;
+}
+
+export function situationOf(observed: Observed, { settings, health, now }: Surroundings): Situation {
   const { owner, versions, deployment, pods } = observed;
+  const storageOutage = knownOutage('objectStorage', health);
   return {
     wanted: wantedBy(owner),
     versions: versionFacts(versions),
     ...(deployment && { deployment: deploymentFacts(owner, deployment, settings) }),
     pods: podFacts(pods),
     memory: memoryOf(owner),
+    ...(storageOutage && { storageOutage }),
     now,
   };
 }

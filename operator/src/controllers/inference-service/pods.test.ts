@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXIT_TERMINAL, EXIT_UNAVAILABLE, renderTerminationMessage } from '@slipway/contract';
+import { EXIT_TERMINAL, EXIT_UNAVAILABLE, type FailureReason, renderTerminationMessage } from '@slipway/contract';
 import { Pod } from '../../api/pod.ts';
 import { podFacts } from './pods.ts';
 
@@ -9,8 +9,8 @@ const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
 const ended = (exitCode: number, message = '', reason = 'Error') => ({
   terminated: { exitCode, reason, message, finishedAt: '2026-01-01T00:00:01Z' },
 });
-const told = (exitCode: number, reason: 'DigestMismatch' | 'ObjectStorageUnavailable' | 'InvalidConfiguration') =>
-  ended(exitCode, renderTerminationMessage({ stage: 'fetch', reason, message: 'in words' }));
+const told = (exitCode: number, reason: FailureReason, stage: 'fetch' | 'serve' = 'fetch') =>
+  ended(exitCode, renderTerminationMessage({ stage, reason, message: 'in words' }));
 const waiting = (reason: string, message = '') => ({ waiting: { reason, message } });
 
 const pod = (containers: { fetch?: Status; server?: Status }, status: Status = {}, metadata: Status = {}) =>
@@ -40,6 +40,9 @@ const verdict = (one: Pod): string => {
   return loadingSince ? 'loading' : 'starting';
 };
 
+/** `fetch` was turned away and is started again later, as the kubelet shows it. */
+const turnedAway = (reason: FailureReason, exitCode = EXIT_UNAVAILABLE) =>
+  pod({ fetch: { state: waiting('CrashLoopBackOff'), restartCount: 9, lastState: told(exitCode, reason) } });
 const crashing = (restartCount: number, last: Status) => ({
   server: { restartCount, state: waiting('CrashLoopBackOff'), lastState: last },
 });
@@ -58,29 +61,17 @@ const rows: readonly [name: string, Pod, expected: string][] = [
   ],
   [
     'also while the kubelet waits to start it again',
-    pod({ fetch: { state: waiting('CrashLoopBackOff'), lastState: told(EXIT_TERMINAL, 'DigestMismatch') } }),
+    turnedAway('DigestMismatch', EXIT_TERMINAL),
     'fault DigestMismatch',
   ],
-  [
-    'the same words under an exit code that a retry may cure are no verdict',
-    pod({ fetch: { state: told(EXIT_UNAVAILABLE, 'DigestMismatch') } }),
-    'waits FetchFailed',
-  ],
-  [
-    'the object store is away: the pod waits',
-    pod({
-      fetch: {
-        state: waiting('CrashLoopBackOff'),
-        restartCount: 9,
-        lastState: told(EXIT_UNAVAILABLE, 'ObjectStorageUnavailable'),
-      },
-    }),
-    'waits ObjectStorageUnavailable',
-  ],
+  ['a fault of fetch itself is no verdict on the model', turnedAway('InternalError'), 'waits FetchFailed'],
+  ['the bucket is missing: the pod waits', turnedAway('BucketMissing'), 'waits BucketMissing'],
+  ['its credentials are refused: the pod waits', turnedAway('ObjectStorageDenied'), 'waits ObjectStorageDenied'],
+  ['it fetches, for as long as it takes', pod({ fetch: { state: running } }), 'starting'],
   [
     'fetch succeeded in the end: its earlier failures are over',
     pod({
-      fetch: { state: ended(0, '', 'Completed'), lastState: told(EXIT_UNAVAILABLE, 'ObjectStorageUnavailable') },
+      fetch: { state: ended(0, '', 'Completed'), lastState: told(EXIT_UNAVAILABLE, 'BucketMissing') },
       server: { state: running },
     }),
     'loading',
@@ -90,7 +81,7 @@ const rows: readonly [name: string, Pod, expected: string][] = [
   ['it crashes again and again', pod(crashing(3, ended(139, 'Segmentation fault'))), 'fault CrashLoop'],
   [
     'it was given a wrong configuration: no fault of the model, however often',
-    pod(crashing(9, told(EXIT_TERMINAL, 'InvalidConfiguration'))),
+    pod(crashing(9, told(EXIT_TERMINAL, 'InvalidConfiguration', 'serve'))),
     'waits ConfigurationError',
   ],
   [
@@ -110,6 +101,17 @@ const rows: readonly [name: string, Pod, expected: string][] = [
   ],
 ];
 for (const [name, one, expected] of rows) test(name, () => assert.equal(verdict(one), expected));
+
+const fetching: readonly [name: string, Pod, expected: boolean][] = [
+  ['while fetch runs', pod({ fetch: { state: running } }), true],
+  ['while the store turns it away', turnedAway('BucketMissing'), true],
+  ['not while fetch itself is at fault', turnedAway('InternalError'), false],
+  ['not before fetch has started', pod({ fetch: { state: waiting('PodInitializing') } }), false],
+  ['not once its files are there', pod({ fetch: { state: ended(0) }, server: { state: running } }), false],
+];
+for (const [name, one, expected] of fetching)
+  test(`what is wrong with the object storage concerns a pod: ${name}`, () =>
+    assert.equal(podFacts([one])[0]?.isFetching ?? false, expected));
 
 test('a pod on its way out does not count', () =>
   assert.deepEqual(podFacts([pod({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })]), []));

@@ -25,6 +25,8 @@ export interface PodFacts extends ReleaseId {
   readonly waiting?: Problem;
   /** Since when its server runs without having been ready once. */
   readonly loadingSince?: string;
+  /** It is still to get its files from the object storage: it is trying, or was turned away there the last time. */
+  readonly isFetching?: true;
 }
 
 /** Only what lies in the model's bytes or in what was registered with them: repeating cannot help. */
@@ -37,11 +39,8 @@ const MODEL_FAULTS: ReadonlySet<FailureReason> = new Set([
   'LoadTimeout',
   'ParityFailed',
 ]);
-const STORE_FAULTS: ReadonlySet<FailureReason> = new Set([
-  'ObjectStorageUnavailable',
-  'ObjectStorageDenied',
-  'BucketMissing',
-]);
+/** What the store answers when it answers; for one that does not answer `fetch` waits without ever ending. */
+const STORE_FAULTS: ReadonlySet<FailureReason> = new Set(['ObjectStorageDenied', 'BucketMissing']);
 /** A server that ended this often without ever being ready will not be. */
 const CRASHES = 3;
 const LOG_TAIL = 500;
@@ -67,7 +66,16 @@ function factsOf(pod: Pod): PodFacts {
     ...(fault && { fault }),
     ...(waiting && { waiting }),
     ...(loadingSince && { loadingSince }),
+    ...(!ready && isFetching(fetch) && { isFetching: true }),
   };
+}
+
+const isFetching = (fetch: ContainerStatus | undefined): boolean =>
+  fetch?.state.running !== undefined || isStoreFault(lastFailure(fetch));
+
+function isStoreFault(ended: Terminated | undefined): boolean {
+  const told = parseTerminationMessage(ended?.message);
+  return told !== undefined && STORE_FAULTS.has(told.reason as FailureReason);
 }
 
 /** How the container ended the last time, unless that was a success. */
@@ -120,8 +128,7 @@ function fetchProblem(ended: Terminated | undefined): Problem | undefined {
   if (!ended) return undefined;
   const told = parseTerminationMessage(ended.message);
   const words = told?.message ?? ended.message?.slice(-LOG_TAIL) ?? ended.reason ?? `exit code ${ended.exitCode}`;
-  const isStore = told !== undefined && STORE_FAULTS.has(told.reason as FailureReason);
-  const reason = isStore ? Reason.ObjectStorageUnavailable : Reason.FetchFailed;
+  const reason = told && isStoreFault(ended) ? told.reason : Reason.FetchFailed;
   return { reason, message: `the model cannot be fetched: ${words}` };
 }
 

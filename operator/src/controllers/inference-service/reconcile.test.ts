@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EXIT_TERMINAL, renderTerminationMessage } from '@slipway/contract';
+import { EXIT_TERMINAL, EXIT_UNAVAILABLE, renderTerminationMessage } from '@slipway/contract';
+import { DatabaseUnavailableError } from '@slipway/database';
+import { ObjectStoreError } from '@slipway/object-store';
 import { FakeKube } from '../../../../test/fake-kube.ts';
 import { Deployment } from '../../api/deployment.ts';
 import { TerminalError } from '../../api/errors.ts';
+import type { DependencyHealth } from '../../api/health.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import { PodDisruptionBudget } from '../../api/pod-disruption-budget.ts';
@@ -92,6 +95,10 @@ function world(spec: object = {}, more: Partial<ControllerDeps> = {}) {
   return { kube, queue, definition, turn, settle, patch, object, condition };
 }
 
+/** The events there were, in order. */
+const told = ({ kube }: ReturnType<typeof world>): string[] =>
+  kube.events.map(({ type, reason }) => `${type} ${reason}`);
+
 type Health = 'ready' | 'broken';
 
 /** What Kubernetes makes of the Deployment: pods that are ready, or that fetched other bytes beside the old ones. */
@@ -147,7 +154,7 @@ test('a model that is not there yet: the condition says what to do, and no pod i
   await here.settle();
   assert.equal(here.condition('Ready').said, 'False/ModelNotFound');
   assert.match(here.condition('Ready').message, /TrainingJob/);
-  assert.equal(here.condition('Available').said, 'False/NoReplicaAnswers');
+  assert.equal(here.condition('Available').said, 'False/ModelNotFound');
   assert.equal(here.kube.get(Deployment, key), undefined);
 });
 
@@ -156,6 +163,7 @@ test('a version is brought in: Deployment, Service and budget are made, and Read
   here.kube.put(modelVersion(1));
   await here.settle();
   assert.equal(here.condition('Ready').said, 'False/RollingOut');
+  assert.equal(here.condition('Available').said, 'False/RollingOut');
   assert.equal(here.object().status?.rollout?.version, 1);
   for (const kind of [Deployment, Service, PodDisruptionBudget]) assert.ok(here.kube.get<KubeObject>(kind, key));
   kubelet(here.kube);
@@ -260,7 +268,7 @@ test('the first version is rejected and there is no other: its Deployment goes',
   await converge(here, brokenTwo);
   assert.equal(here.kube.get(Deployment, key), undefined);
   assert.equal(here.condition('Ready').said, 'False/VersionRejected');
-  assert.equal(here.condition('Available').said, 'False/NoReplicaAnswers');
+  assert.equal(here.condition('Available').said, 'False/VersionRejected');
 });
 
 test('no replicas are wanted: it says so and how to change that', async () => {
@@ -358,21 +366,147 @@ test('a status that was lost comes back from what runs', async () => {
   assert.deepEqual([...new Set(here.kube.calls.slice(before))], ['status InferenceService iris']);
 });
 
-test('while a store is away and nothing runs yet, it is tried again later; what runs is looked after all the same', async () => {
-  let isAway = true;
+const away: readonly [reason: string, store: string, error: Error][] = [
+  ['PostgresUnavailable', 'Postgres', new DatabaseUnavailableError('connection refused')],
+  ['ObjectStorageUnavailable', 'the object storage', new ObjectStoreError('Unavailable', 'no usable answer')],
+  ['ObjectStorageDenied', 'the object storage', new ObjectStoreError('Denied', 'it was refused')],
+  ['BucketMissing', 'the object storage', new ObjectStoreError('BucketMissing', 'the bucket does not exist')],
+];
+for (const [reason, store, error] of away) {
+  test(`${reason} before anything runs: it says which store and since when, and goes on by itself`, async () => {
+    let isAway = true;
+    const ensure = async () => {
+      if (isAway) throw error;
+    };
+    const here = world({}, { tenants: { ensure } });
+    here.kube.put(modelVersion(1));
+    assert.equal(await here.turn(), 'requeued');
+    for (const type of ['Ready', 'Available', 'Progressing'])
+      assert.equal(here.condition(type).said, `False/${reason}`);
+    const since = `${store} is away since 2026-01-01T00:00:01.000Z (${error.message}); it goes on by itself when it is back`;
+    assert.equal(here.condition('Ready').message, since);
+    assert.equal(here.kube.get(Deployment, key), undefined);
+    assert.deepEqual(told(here), [`Warning ${reason}`]);
+
+    const before = here.kube.calls.length;
+    await here.turn();
+    assert.deepEqual(here.kube.calls.slice(before), [], 'what was said keeps its time');
+    isAway = false;
+    await converge(here);
+    assert.equal(here.condition('Ready').said, 'True/Serving');
+    here.queue.close();
+  });
+}
+
+test('what runs is looked after while a store is away', async () => {
+  let isAway = false;
   const ensure = async () => {
-    if (isAway) throw new Error('Postgres is away');
+    if (isAway) throw new DatabaseUnavailableError('connection refused');
   };
   const here = world({}, { tenants: { ensure } });
   here.kube.put(modelVersion(1));
-  assert.equal(await here.turn(), 'error');
-  isAway = false;
   await converge(here);
   isAway = true;
   here.kube.drop(Service, key);
   assert.equal(await here.turn(), 'requeued');
   assert.ok(here.kube.get(Service, key));
+  assert.equal(here.condition('Ready').said, 'True/Serving');
   here.queue.close();
+});
+
+test('an error that tells of no store is an error, not an outage', async () => {
+  const ensure = async () => {
+    throw new Error('unforeseen');
+  };
+  const here = world({}, { tenants: { ensure } });
+  assert.equal(await here.turn(), 'error');
+  assert.equal(here.object().status, undefined);
+  here.queue.close();
+});
+
+/** Version 2 is wanted beside version 1, which answers; the pod of version 2 is at `fetch`, which is as `state` says. */
+async function fetchingTwo(here: ReturnType<typeof world>, state: object) {
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  here.patch({ version: 2 });
+  await here.settle();
+  const { metadata } = here.kube.get(Deployment, key)?.spec.template ?? assert.fail('no Deployment');
+  here.kube.put({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'team-a', name: 'iris-2-0', ...metadata },
+    status: { initContainerStatuses: [{ name: 'fetch', state }] },
+  } as unknown as KubeObject);
+}
+
+for (const reason of ['ObjectStorageUnavailable', 'ObjectStorageDenied', 'BucketMissing']) {
+  test(`${reason} during a switch: Ready says so and since when, and what answers goes on`, async () => {
+    const down = { up: false, since: '2026-01-01T00:00:00.000Z', reason, message: 'no answer' } as const;
+    let objectStorage: DependencyHealth['objectStorage'] = { up: true };
+    const here = world({ version: 1 }, { health: () => ({ postgres: { up: true }, objectStorage }) });
+    await fetchingTwo(here, { running: { startedAt: '2026-01-01T00:00:01Z' } });
+    await here.settle();
+    assert.equal(here.condition('Ready').said, 'False/RollingOut');
+
+    objectStorage = down;
+    assert.equal(await here.turn(), 'requeued');
+    assert.equal(here.condition('Ready').said, `False/${reason}`);
+    assert.match(
+      here.condition('Ready').message,
+      /version 2 .* 0 of 1 replica: the object storage is away since 2026-01-01T00:00:00\.000Z \(no answer\); .*; version 1 goes on answering$/,
+    );
+    assert.equal(here.condition('Available').said, 'True/Serving');
+    assert.equal(told(here).at(-1), `Warning ${reason}`);
+    assert.equal(here.object().status?.rejected, undefined);
+
+    objectStorage = { up: true };
+    await here.turn();
+    assert.equal(here.condition('Ready').said, 'False/RollingOut');
+    here.queue.close();
+  });
+}
+
+test('a store that turns only this pod away, unseen by the monitor, is named by what the pod says', async () => {
+  const here = world({ version: 1 });
+  const message = renderTerminationMessage({
+    stage: 'fetch',
+    reason: 'ObjectStorageDenied',
+    message: 'it was refused',
+  });
+  await fetchingTwo(here, { terminated: { exitCode: EXIT_UNAVAILABLE, reason: 'Error', message } });
+  await here.turn();
+  assert.equal(here.condition('Ready').said, 'False/ObjectStorageDenied');
+  assert.match(here.condition('Ready').message, /the model cannot be fetched: it was refused; version 1 goes on/);
+  here.queue.close();
+});
+
+test('a service that comes up as it should warns of nothing, the first time and after a stop', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  here.patch({ replicas: 0 });
+  await converge(here);
+  here.patch({ replicas: 1 });
+  await here.settle();
+  assert.equal(here.condition('Available').said, 'False/RollingOut');
+  await converge(here);
+  assert.equal(here.condition('Available').said, 'True/Serving');
+  assert.deepEqual(
+    told(here).filter((line) => line.startsWith('Warning')),
+    [],
+  );
+});
+
+test('a service that answered and does not any more warns of it', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const [pod] = here.kube.list(Pod);
+  here.kube.put({ ...pod, status: { conditions: [{ type: 'Ready', status: 'False' }] } } as unknown as KubeObject);
+  await here.settle();
+  assert.equal(here.condition('Available').said, 'False/NoReplicaAnswers');
+  assert.equal(here.condition('Ready').said, 'False/NoReplicaAnswers');
+  assert.ok(told(here).includes('Warning NoReplicaAnswers'));
 });
 
 test('a namespace that stands for the data of another one stops at that, with the reason', async () => {

@@ -6,8 +6,9 @@ import { isControlledBy } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { ModelVersion } from '../model-version/api.ts';
+import { type Outage, outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
-import type { InferenceService, InferenceServiceStatus } from './api.ts';
+import { type InferenceService, type InferenceServiceStatus, READY } from './api.ts';
 import { type Decision, decide, type Memory } from './decide.ts';
 import { deploymentFor } from './deployment.ts';
 import { childKey, podLabels } from './names.ts';
@@ -18,6 +19,8 @@ import { statusFor } from './status.ts';
 
 /** How soon credentials are asked for again when a service runs but they could not be renewed. */
 const TENANT_RETRY_MS = 30_000;
+/** How soon it is tried again when a service cannot be begun with because a store is away. */
+const OUTAGE_RETRY_MS = 10_000;
 
 export async function reconcile(
   deps: ControllerDeps,
@@ -25,14 +28,19 @@ export async function reconcile(
   owner: InferenceService,
 ): Promise<Result<InferenceServiceStatus>> {
   const observed = observe(ctx, owner);
-  const isRenewed = await ensureTenant(deps, ctx, observed);
-  const situation = situationOf(observed, deps.settings, ctx.now());
+  const tenant = await ensureTenant(deps, ctx, observed);
+  const situation = situationOf(observed, { settings: deps.settings, health: deps.health(), now: ctx.now() });
   const decision = decide(situation);
-  const { objectStorage } = deps.health();
-  const status = statusFor({ owner, situation, decision, objectStorage });
+  if (typeof tenant === 'object') {
+    const status = statusFor({ owner, situation, decision, outage: tenant });
+    return { status, requeueAfterMs: OUTAGE_RETRY_MS };
+  }
+  const status = statusFor({ owner, situation, decision });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
   await act(deps, ctx, observed, decision);
-  const waits = [decision.lookAgainAfterMs, isRenewed ? undefined : TENANT_RETRY_MS].filter((ms) => ms !== undefined);
+  const waits = [decision.lookAgainAfterMs, tenant === 'kept' ? TENANT_RETRY_MS : undefined].filter(
+    (ms) => ms !== undefined,
+  );
   return { status, ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }) };
 }
 
@@ -47,15 +55,28 @@ function observe({ kube }: Context, owner: InferenceService): Observed {
   };
 }
 
-/** The Secret new pods need. What runs already is looked after even while it cannot be renewed. */
-async function ensureTenant(deps: ControllerDeps, ctx: Context, { owner, deployment }: Observed): Promise<boolean> {
+/**
+ * The Secret new pods need: `renewed`, or `kept` as it was (what runs already is looked after even while it cannot be
+ * renewed), or the outage because of which there is none to begin with.
+ */
+async function ensureTenant(
+  deps: ControllerDeps,
+  ctx: Context,
+  { owner, deployment }: Observed,
+): Promise<'renewed' | 'kept' | Outage> {
+  const { metadata, status } = owner;
   try {
-    await deps.tenants.ensure(owner.metadata.namespace);
-    return true;
+    await deps.tenants.ensure(metadata.namespace);
+    return 'renewed';
   } catch (error) {
-    if (!deployment || error instanceof TerminalError) throw error;
+    if (error instanceof TerminalError) throw error;
+    if (!deployment) {
+      const outage = outageOf(error, { health: deps.health(), status, summary: READY, now: ctx.now() });
+      if (outage) return outage;
+      throw error;
+    }
     ctx.log.warn({ error }, 'tenant credentials could not be renewed');
-    return false;
+    return 'kept';
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the object says of itself: conditions whose messages name cause and next step, and where it answers. Pure. */
-import { type NewCondition, withCondition } from '../../api/conditions.ts';
-import type { Health } from '../../api/health.ts';
+import { findCondition, type NewCondition, withCondition } from '../../api/conditions.ts';
+import type { Outage } from '../outage.ts';
 import { AVAILABLE, type InferenceService, type InferenceServiceStatus, PROGRESSING, READY, Reason } from './api.ts';
 import { type Decision, hindrance, type Situation } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';
@@ -13,7 +13,8 @@ interface Seen {
   readonly owner: InferenceService;
   readonly situation: Situation;
   readonly decision: Decision;
-  readonly objectStorage: Health;
+  /** The store without which nothing can be begun: the decision is not acted upon. */
+  readonly outage?: Outage;
 }
 
 const replicasInWords = (count: number): string => (count === 1 ? '1 replica' : `${count} replicas`);
@@ -25,10 +26,11 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
   const verdict = verdictOn(seen);
   const conditions = [
     readyCondition(seen, verdict),
-    availableCondition(seen),
+    availableCondition(seen, verdict),
     progressingCondition(seen, verdict),
   ].reduce((list, next) => withCondition(list, next, at), [...(owner.status?.conditions ?? [])]);
-  const { rejected, rollout } = decision;
+  const { rejected } = decision;
+  const rollout = seen.outage ? undefined : decision.rollout;
   const url = urlFor(owner);
   return {
     conditions,
@@ -66,7 +68,8 @@ function servedBy({ owner, decision, situation }: Seen): Partial<InferenceServic
 
 /** Why the wanted version does not answer on all replicas; undefined when it does. */
 function verdictOn(seen: Seen): Problem | undefined {
-  const { situation, decision } = seen;
+  const { situation, decision, outage } = seen;
+  if (outage) return outage;
   const { choice, act } = decision;
   if ('problem' in choice) return withConsolation(choice.problem, seen);
   const { name, namespace, replicas, model } = situation.wanted;
@@ -81,19 +84,25 @@ function verdictOn(seen: Seen): Problem | undefined {
   const isApplied = act.do === 'apply' && isSame(situation.deployment?.release, act.release);
   const obstacle = isApplied ? hindrance(situation) : undefined;
   if (obstacle) return withConsolation({ ...obstacle, message: `${progress}: ${obstacle.message}` }, seen);
-  const isSilent = isSame(release, decision.serving) && isApplied && situation.pods.every(({ isReady }) => !isReady);
+  const isSilent = isSame(release, decision.serving) && isApplied && hasGoneSilent(seen);
   return withConsolation({ reason: isSilent ? Reason.NoReplicaAnswers : Reason.RollingOut, message: progress }, seen);
 }
 
-/** A problem, with since when the object store is away if that is it, and with what goes on answering meanwhile. */
-function withConsolation({ reason, message }: Problem, { situation, decision, objectStorage }: Seen): Problem {
-  const outage =
-    reason === Reason.ObjectStorageUnavailable && !objectStorage.up ? ` (away since ${objectStorage.since})` : '';
+/** No pod answers, though one did: to answer for the first time, or again after a stop, takes its time. */
+function hasGoneSilent({ owner, situation, decision }: Seen): boolean {
+  if (situation.pods.some(({ isReady }) => isReady)) return false;
+  const before = findCondition(owner.status?.conditions, AVAILABLE);
+  if (!before) return decision.serving !== undefined;
+  return before.status === 'True' || before.reason === Reason.NoReplicaAnswers;
+}
+
+/** A problem, with what goes on answering meanwhile. */
+function withConsolation({ reason, message }: Problem, { situation, decision }: Seen): Problem {
   const { serving, choice } = decision;
   const isOther = serving && !('release' in choice && isSame(choice.release, serving));
   const answers = isOther && situation.pods.some((pod) => pod.isReady && isSame(pod, serving));
   const meanwhile = answers ? `; version ${serving.version} goes on answering` : '';
-  return { reason, message: `${message}${outage}${meanwhile}` };
+  return { reason, message: `${message}${meanwhile}` };
 }
 
 function readyCondition(seen: Seen, verdict: Problem | undefined): NewCondition {
@@ -115,7 +124,8 @@ function passedOver({ situation, decision }: Seen, release: Release): string {
   return why.join('');
 }
 
-function availableCondition({ situation }: Seen): NewCondition {
+function availableCondition(seen: Seen, verdict: Problem | undefined): NewCondition {
+  const { situation, decision, outage } = seen;
   const ready = situation.pods.filter(({ isReady }) => isReady);
   if (ready.length > 0) {
     const versions = [...new Set(ready.map(({ version }) => version))].sort((a, b) => a - b);
@@ -123,14 +133,18 @@ function availableCondition({ situation }: Seen): NewCondition {
     const message = `${who} on ${replicasInWords(ready.length)}`;
     return { type: AVAILABLE, status: 'True', reason: Reason.Serving, message };
   }
-  const isStopped = situation.wanted.replicas === 0;
-  const reason = isStopped ? Reason.Stopped : Reason.NoReplicaAnswers;
-  const message = isStopped ? 'spec.replicas is 0' : 'no pod is ready; the condition Ready says why';
-  return { type: AVAILABLE, status: 'False', reason, message };
+  const no = { type: AVAILABLE, status: 'False' } as const;
+  if (situation.wanted.replicas === 0) return { ...no, reason: Reason.Stopped, message: 'spec.replicas is 0' };
+  const message = 'no pod is ready; the condition Ready says why';
+  if (!verdict || hasGoneSilent(seen)) return { ...no, reason: Reason.NoReplicaAnswers, message };
+  // In the words of Ready, so that one thing is told once.
+  const isComing = decision.act.do === 'apply' && !outage;
+  return { ...no, ...verdict, ...(isComing && { reason: Reason.RollingOut }) };
 }
 
-function progressingCondition({ situation, decision }: Seen, verdict: Problem | undefined): NewCondition {
+function progressingCondition({ situation, decision, outage }: Seen, verdict: Problem | undefined): NewCondition {
   const { choice, isComplete } = decision;
+  if (outage) return { type: PROGRESSING, status: 'False', ...outage };
   if ('problem' in choice) return { type: PROGRESSING, status: 'False', ...(verdict as Problem) };
   if (verdict?.reason === Reason.Stopped) return { type: PROGRESSING, status: 'False', ...verdict };
   const what = `version ${choice.release.version} of model ${situation.wanted.model}`;
