@@ -1,7 +1,8 @@
 /** What the operator does with a tenant's namespace: asks who and how it is, writes Secrets, deletes one by name. */
 import { z } from 'zod';
+import { TerminalError } from '../api/errors.ts';
 import { FIELD_MANAGER } from './apply.ts';
-import { isNotFound } from './errors.ts';
+import { isForbidden, isInvalid, isNotFound, type KubeError } from './errors.ts';
 import { resourcePath } from './paths.ts';
 import type { Transport } from './transport.ts';
 import { guardedWrites } from './writer.ts';
@@ -21,6 +22,32 @@ interface Secret {
   readonly metadata: { readonly namespace: string; readonly name: string };
 }
 
+/** Quotas are raised and Roles bound without a watch telling us. */
+const LOOK_AGAIN_MS = 60_000;
+
+/** A refusal that will not pass by itself, in words for whoever looks at the object; the rest is ours to retry. */
+function secretRefusal({ metadata: { namespace, name } }: Secret, error: unknown): unknown {
+  if (!isForbidden(error) && !isInvalid(error)) return error;
+  return new TerminalError(
+    'TenantSecretsRefused',
+    `the API server refuses Secret ${namespace}/${name}, which the pods of this namespace need: ` +
+      `${(error as KubeError).message}. Raise the quota, change the policy or bind the operator's Role in ${namespace} ` +
+      `(kubectl auth can-i patch secrets/${name} -n ${namespace} --as=<the operator's ServiceAccount>), whichever it names; ` +
+      'it is tried again every minute',
+    { cause: error, retryAfterMs: LOOK_AGAIN_MS },
+  );
+}
+
+function namespaceRefusal(name: string, error: unknown): unknown {
+  if (!isForbidden(error)) return error;
+  return new TerminalError(
+    'NamespaceForbidden',
+    `the operator may not get namespace ${name}: ${(error as KubeError).message}. Bind the operator's Role in ${name} ` +
+      '(operator.watchNamespaces and rbac.create of the chart do it); it is tried again every minute',
+    { cause: error, retryAfterMs: LOOK_AGAIN_MS },
+  );
+}
+
 /** Uncached, and able to write only while this process leads. */
 export function tenantAccess(transport: Transport, assertLeading: () => void) {
   const write = guardedWrites(transport, assertLeading);
@@ -31,7 +58,9 @@ export function tenantAccess(transport: Transport, assertLeading: () => void) {
 
   return {
     async readNamespace(name: string): Promise<{ uid: string; annotations: Readonly<Record<string, string>> }> {
-      const { uid, annotations } = await namespace(name);
+      const { uid, annotations } = await namespace(name).catch((error) => {
+        throw namespaceRefusal(name, error);
+      });
       return { uid, annotations };
     },
     /** True on its way out, and when it is gone. */
@@ -50,6 +79,8 @@ export function tenantAccess(transport: Transport, assertLeading: () => void) {
         query: { fieldManager: FIELD_MANAGER, force: 'true' },
         contentType: 'application/apply-patch+yaml',
         body: secret,
+      }).catch((error) => {
+        throw secretRefusal(secret, error);
       });
     },
     async deleteSecret(namespace: string, name: string): Promise<void> {

@@ -22,9 +22,9 @@ export interface TenantSecret {
 
 /** Implemented in operator/src/kube over the API server. Every call may be repeated. */
 export interface TenantKube {
-  /** From the API server, not a cache: the uid decides whose data the namespace's name stands for. Throws when it is gone. */
+  /** From the API server, not a cache: the uid decides whose data the namespace's name stands for. Throws when it is gone; TerminalError when it may not be asked for. */
   readNamespace(name: string): Promise<NamespaceFacts>;
-  /** Server-side apply with force, as the operator's field manager. */
+  /** Server-side apply with force, as the operator's field manager. Throws TerminalError with the cure when it is refused (a quota, a missing Role). */
   applySecret(secret: TenantSecret): Promise<void>;
   /** Gone already is success. */
   deleteSecret(namespace: string, name: string): Promise<void>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { ObjectStorageAccess, PostgresAccess } from '@slipway/contract';
-import { DatabaseUnavailableError, TenantConflictError, type TenantStore } from '@slipway/database';
+import { DatabaseUnavailableError, RoleDeniedError, TenantConflictError, type TenantStore } from '@slipway/database';
 import { TerminalError } from '../api/errors.ts';
 import type { NamespaceFacts, TenantSecret } from './ports.ts';
 import { createTenants, type Tenants, type TenantsOptions } from './tenants.ts';
@@ -20,6 +20,7 @@ let facts: NamespaceFacts;
 let calls: string[];
 let secrets: Map<string, TenantSecret>;
 let storeFails: Error | undefined;
+let roleFails: Error | undefined;
 let earlierUid: string | undefined;
 let warnings: string[];
 
@@ -31,6 +32,7 @@ const store: TenantStore = {
   },
   async ensureRole(namespace) {
     calls.push('ensureRole');
+    if (roleFails) throw roleFails;
     return { username: `role-of-${namespace}` };
   },
 };
@@ -86,6 +88,7 @@ beforeEach(() => {
   calls = [];
   secrets = new Map();
   storeFails = undefined;
+  roleFails = undefined;
   earlierUid = undefined;
   warnings = [];
 });
@@ -173,6 +176,22 @@ test('a store that is away stops a new tenant, but not one whose credentials sti
   await assert.rejects(tenants.ensure('team-a'), DatabaseUnavailableError);
   storeFails = undefined;
   await tenants.ensure('team-a');
+});
+
+test('a database user who may not make roles is for the object to say, and a running tenant waits for it', async () => {
+  const tenants = open();
+  await tenants.ensure('team-a');
+  roleFails = new RoleDeniedError('the database user may not create a role: give it CREATEROLE');
+  const error = await tenants.ensure('team-b').catch((e) => e);
+  assert.ok(error instanceof TerminalError);
+  const { reason, message, retryAfterMs } = error;
+  assert.deepEqual({ reason, retryAfterMs }, { reason: 'TenantRoleDenied', retryAfterMs: 60_000 });
+  assert.match(message, /CREATEROLE/);
+  time += 600_000;
+  await tenants.ensure('team-a');
+  assert.match(warnings.join(), /CREATEROLE/);
+  roleFails = undefined;
+  await tenants.ensure('team-b');
 });
 
 test('shared hands out the release’s own credentials, and asks neither store for others', async () => {

@@ -3,7 +3,7 @@
  * credentials that reach its own objects and rows and nobody else's.
  */
 import { FETCH_SECRET, type ObjectStorageAccess, type PostgresAccess, PUBLISH_SECRET } from '@slipway/contract';
-import { TenantConflictError, type TenantStore } from '@slipway/database';
+import { RoleDeniedError, TenantConflictError, type TenantStore } from '@slipway/database';
 import { TerminalError } from '../api/errors.ts';
 import type { Logger } from '../runtime/reconcile.ts';
 import { tenantPassword } from './password.ts';
@@ -29,8 +29,10 @@ export interface TenantsOptions {
 export interface Tenants {
   /**
    * After this the namespace is claimed and its Secrets are there and good for a while. Cheap when they are. Throws
-   * TerminalError `NamespaceDataConflict` when the name stands for another namespace's data. A store that is away matters
-   * only when there is something to be made: as long as the credentials last, this only warns.
+   * TerminalError with the cure: `NamespaceDataConflict` when the name stands for another namespace's data,
+   * `TenantRoleDenied` when the database user may not make the tenant's role, and what `kube` throws when the API server
+   * refuses the Secrets. A store that is away, or a right that is lost, matters only when there is something to be made:
+   * as long as the credentials last, this only warns.
    */
   ensure(namespace: string): Promise<void>;
   /** The namespace has none of our kinds left: deletes its Secrets. Its data stays. */
@@ -58,6 +60,12 @@ const goodUntil = ({ objects }: Applied): number => objects.expiresAt?.getTime()
 
 /** How soon a refresh that failed is tried again, while what is there still works. */
 const RETRY_MS = 30_000;
+/** A right is granted without a watch telling us. */
+const LOOK_AGAIN_MS = 60_000;
+const DATA_CONFLICT = 'NamespaceDataConflict';
+
+/** Whose data it is cannot wait until the credentials end. */
+const isDataConflict = (error: unknown): boolean => error instanceof TerminalError && error.reason === DATA_CONFLICT;
 
 async function claim(options: TenantsOptions, namespace: string, { uid, annotations }: NamespaceFacts): Promise<void> {
   try {
@@ -66,7 +74,7 @@ async function claim(options: TenantsOptions, namespace: string, { uid, annotati
     if (!(error instanceof TenantConflictError)) throw error;
     const cure = `kubectl annotate namespace ${namespace} --overwrite ${ADOPT_ANNOTATION}=${error.earlierUid}`;
     throw new TerminalError(
-      'NamespaceDataConflict',
+      DATA_CONFLICT,
       `${error.message}; this one (uid ${uid}) does not inherit it. To take over that data: ${cure} ` +
         '— it is looked at again at the next change of this object or the next resync. To start afresh, use another name.',
       { cause: error },
@@ -86,7 +94,12 @@ async function databaseAccess(options: TenantsOptions, namespace: string, uid: s
   const { postgres, settings, store } = options;
   if (settings.mode === 'shared') return postgres;
   const password = tenantPassword(settings.installKey, namespace, uid);
-  return { ...postgres, password, ...(await store.ensureRole(namespace, password)) };
+  try {
+    return { ...postgres, password, ...(await store.ensureRole(namespace, password)) };
+  } catch (error) {
+    if (!(error instanceof RoleDeniedError)) throw error;
+    throw new TerminalError('TenantRoleDenied', error.message, { cause: error, retryAfterMs: LOOK_AGAIN_MS });
+  }
 }
 
 async function applyTenant(options: TenantsOptions, namespace: string, before: Applied | undefined): Promise<Applied> {
@@ -117,7 +130,7 @@ export function createTenants(options: TenantsOptions): Tenants {
     try {
       applied.set(namespace, await applyTenant(options, namespace, before));
     } catch (error) {
-      if (!before || error instanceof TerminalError || now() >= goodUntil(before)) {
+      if (!before || isDataConflict(error) || now() >= goodUntil(before)) {
         applied.delete(namespace);
         throw error;
       }
