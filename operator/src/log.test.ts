@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  DatabaseUnavailableError,
+  RoleDeniedError,
+  StaleLeaderError,
+  TenantConflictError,
+  UnclaimedNamespaceError,
+} from '@slipway/database';
+import { ObjectStoreError } from '@slipway/object-store';
+import { NotLeadingError, TerminalError } from './api/errors.ts';
 import { KubeError } from './kube/errors.ts';
 import { createLog } from './log.ts';
 
@@ -50,4 +59,22 @@ test('an expected error is its reason and cause; an unexpected one has its stack
     cause: { type: 'Error', message: 'connect', code: 'ECONNREFUSED' },
   });
   assert.match((unexpected as { error: { stack: string } }).error.stack, /log\.test/);
+});
+
+test('no error a user can cause has a stack, which would show paths', () => {
+  const errors = [
+    new TerminalError('Reason', 'x'),
+    new NotLeadingError('x'),
+    new DatabaseUnavailableError('x'),
+    new RoleDeniedError('x'),
+    new StaleLeaderError('x'),
+    new TenantConflictError('team-a', 'uid'),
+    new UnclaimedNamespaceError('x'),
+    new ObjectStoreError('Denied', 'x'),
+  ];
+  const lines = logged((log) => {
+    for (const error of errors) log.error({ error }, 'x');
+  });
+  assert.equal(lines.length, errors.length);
+  for (const line of lines) assert.ok(!('stack' in (line as { error: object }).error), JSON.stringify(line));
 });

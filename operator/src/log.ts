@@ -12,7 +12,18 @@ interface Described {
 }
 
 /** Errors that were foreseen need no stack; the others are for whoever mends the program. */
-const foreseen = new Set(['KubeError', 'TerminalError', 'UnreadableObjectError', 'DatabaseUnavailableError']);
+const foreseen = new Set([
+  'KubeError',
+  'TerminalError',
+  'UnreadableObjectError',
+  'NotLeadingError',
+  'DatabaseUnavailableError',
+  'RoleDeniedError',
+  'StaleLeaderError',
+  'TenantConflictError',
+  'UnclaimedNamespaceError',
+  'ObjectStoreError',
+]);
 
 function describe(error: unknown, depth = 0): Described {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
