@@ -1,9 +1,9 @@
 import { runIdFor, runKeyFor } from '@slipway/contract';
 import { type Queryable, query } from './pool.ts';
 import { type RunRow, runColumns, runFrom } from './rows.ts';
-import type { Write } from './stores.ts';
 import { lockTenant } from './tenant-store.ts';
 import type { Run, RunStore, StartRun } from './types.ts';
+import type { Write } from './write.ts';
 
 async function findRun(on: Queryable, namespace: string, runKey: string): Promise<Run | undefined> {
   const [row] = await query<RunRow>(

@@ -4,6 +4,7 @@ import { runStore } from './run-store.ts';
 import { tenantStore } from './tenant-store.ts';
 import type { RunStore, TenantStore, VersionStore } from './types.ts';
 import { versionStore } from './version-store.ts';
+import type { Write } from './write.ts';
 
 export interface Stores {
   readonly runs: RunStore;
@@ -18,9 +19,6 @@ export interface StoreOptions {
    */
   readonly epoch: () => number | undefined;
 }
-
-/** Runs `work` in one transaction that the leader epoch guards. */
-export type Write = <T>(work: (client: pg.PoolClient) => Promise<T>) => Promise<T>;
 
 /** The stores over one pool. They keep no state of their own. */
 export function openStores(pool: pg.Pool, options: StoreOptions): Stores {

@@ -3,8 +3,8 @@ import pg from 'pg';
 import { isInsufficientPrivilege } from './errors.ts';
 import { type Queryable, query } from './pool.ts';
 import { scramVerifier } from './scram.ts';
-import type { Write } from './stores.ts';
 import { RoleDeniedError, TenantConflictError, type TenantStore, UnclaimedNamespaceError } from './types.ts';
+import type { Write } from './write.ts';
 
 const roleName = (database: string, namespace: string): string =>
   `slipway_t_${shortHash(`${database}/${namespace}`, 32)}`;

@@ -1,8 +1,8 @@
 import { type Queryable, query } from './pool.ts';
 import { type VersionRow, versionColumns, versionFrom } from './rows.ts';
-import type { Write } from './stores.ts';
 import { lockTenant } from './tenant-store.ts';
 import type { ModelVersionRow, VersionStore } from './types.ts';
+import type { Write } from './write.ts';
 
 type Brought = Parameters<VersionStore['registerBrought']>[0];
 type Verification = Parameters<VersionStore['recordVerification']>[3];
