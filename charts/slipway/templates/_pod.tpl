@@ -57,7 +57,7 @@ capabilities:
 - name: POSTGRES_DATABASE
   value: {{ $postgres.database | quote }}
 - name: POSTGRES_SSL_MODE
-  value: {{ ternary "disable" $postgres.sslMode $postgres.bundled }}
+  value: {{ ternary "disable" ($postgres.sslMode | default "require") $postgres.bundled }}
 - name: POSTGRES_USERNAME
   valueFrom:
     secretKeyRef:

@@ -14,7 +14,7 @@
 # Versions a run published become objects.
 - apiGroups: [slipway.dev]
   resources: [modelversions]
-  verbs: [create, delete]
+  verbs: [create]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
@@ -23,10 +23,10 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # Why a pod does not run is read off its status; logs and exec are not needed.
 - apiGroups: [""]
   resources: [pods]
