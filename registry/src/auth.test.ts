@@ -23,7 +23,7 @@ beforeEach(() => {
   };
   authorize = kubernetesAuth(
     { authenticate: (token) => reviews.authenticate(token), mayRead: (...args) => reviews.mayRead(...args) },
-    () => time,
+    { now: () => time, viewRole: 'ml-slipway-view' },
   );
 });
 
@@ -42,10 +42,26 @@ test('nobody and an unknown token are 401 with how to get a token', async () => 
   assert.doesNotMatch(error.message, /bad/);
 });
 
-test('who may not read the namespace is 403 with the role to ask for', async () => {
+test('who may not read the namespace is 403 with the command that allows it', async () => {
   const error = await refusal('good', 'team-b');
   assert.equal(error.code, 'PERMISSION_DENIED');
-  assert.match(error.message, /^ada may not get modelversions\.slipway\.dev in namespace team-b: .*slipway-view/);
+  assert.equal(
+    error.message,
+    'ada may not get modelversions.slipway.dev in namespace team-b. Its administrator allows it with: ' +
+      'kubectl create rolebinding ml-slipway-view-ada -n team-b --clusterrole=ml-slipway-view --user=ada',
+  );
+});
+
+test('the command of a refusal can be pasted whatever the user is called', async () => {
+  const commandFor = async (username: string) => {
+    reviews.authenticate = async () => ({ username });
+    return (await refusal('good', 'team-b')).message.split('allows it with: ')[1];
+  };
+  assert.match(
+    (await commandFor('system:serviceaccount:a:b')) ?? '',
+    /rolebinding ml-slipway-view-system-serviceaccount-a-b .* --user=system:serviceaccount:a:b$/,
+  );
+  assert.ok((await commandFor("Ada O'Neill; rm"))?.endsWith(`--user='Ada O'\\''Neill; rm'`));
 });
 
 test('a yes holds for thirty seconds and for that namespace only; a no is asked again', async () => {

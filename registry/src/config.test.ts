@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { DatabaseUnavailableError } from '@slipway/database';
 import { configFromEnv } from './config.ts';
+import { ApiError } from './errors.ts';
 import { createLog } from './log.ts';
 import { VERSION } from './version.ts';
 
@@ -59,4 +61,17 @@ test('no credential reaches the log, also not as a field of an error', () => {
   log.error({ err: error, password: 'canary', request: { authorization: 'canary' } }, 'request failed');
   assert.match(lines[0] ?? '', /"refused".*"deeper"/);
   assert.doesNotMatch(lines.join(), /canary/);
+});
+
+test('an error that was foreseen leaves no stack, one that was not does', () => {
+  const lines: string[] = [];
+  const log = createLog('info', { write: (line: string) => void lines.push(line) });
+  const cause = new Error('connect ECONNREFUSED');
+  log.error({ err: new DatabaseUnavailableError('Postgres is unavailable', { cause }) }, 'request failed');
+  log.error({ err: new ApiError('TEMPORARILY_UNAVAILABLE', 'x', { cause }) }, 'request failed');
+  log.error({ err: new TypeError('undefined is not a function') }, 'request failed');
+  const [away, refused, bug] = lines as [string, string, string];
+  for (const line of [away, refused]) assert.doesNotMatch(line, /stack|config\.test/);
+  assert.match(away, /ECONNREFUSED/);
+  assert.match(bug, /config\.test/);
 });

@@ -4,6 +4,10 @@ import { z } from 'zod';
 const RegistryEnv = z.object({
   PORT: z.coerce.number().int().min(1).max(65535).default(5000),
   AUTH: z.enum(['kubernetes', 'none']).default('kubernetes'),
+  VIEW_ROLE: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/, 'expected the name of a ClusterRole')
+    .default('slipway-view'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
 
@@ -11,6 +15,8 @@ export interface Config {
   readonly port: number;
   /** `kubernetes`: who asks must be allowed to read the namespace. `none`: whoever reaches the port reads everything. */
   readonly auth: 'kubernetes' | 'none';
+  /** The ClusterRole that allows reading: a refusal says how to bind it. */
+  readonly viewRole: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly postgres: PostgresAccess;
 }
@@ -37,5 +43,5 @@ export function configFromEnv(environment: Readonly<Record<string, string | unde
   const postgres = attempt(() => postgresFromEnv(env));
   if (!own || !postgres)
     throw new ConfigError(`wrong or missing environment variables (the chart sets them): ${problems.join('; ')}`);
-  return { port: own.PORT, auth: own.AUTH, logLevel: own.LOG_LEVEL, postgres };
+  return { port: own.PORT, auth: own.AUTH, viewRole: own.VIEW_ROLE, logLevel: own.LOG_LEVEL, postgres };
 }

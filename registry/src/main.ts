@@ -16,10 +16,10 @@ const DRAIN_MS = 3_000;
 /** Then open requests have this long to finish. */
 const CLOSE_MS = 10_000;
 
-async function authorizeAs(auth: Config['auth']): Promise<Authorize> {
+async function authorizeAs({ auth, viewRole }: Config): Promise<Authorize> {
   if (auth === 'none') return openToAll;
   const { accessReviews, clusterConfig } = await import('./access-reviews.ts');
-  return kubernetesAuth(accessReviews(clusterConfig()), Date.now);
+  return kubernetesAuth(accessReviews(clusterConfig()), { now: Date.now, viewRole });
 }
 
 async function closed(server: Server): Promise<void> {
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads every namespace');
   const app = createApp({
     reader: openReader(pool),
-    authorize: await authorizeAs(config.auth),
+    authorize: await authorizeAs(config),
     readiness: readinessOf(pool, state),
     metrics,
     log,

@@ -28,7 +28,7 @@ const authorize: Authorize = kubernetesAuth(
     authenticate: async (token) => (token === 'viewer' ? { username: 'viewer' } : undefined),
     mayRead: async (_caller, asked) => asked === namespace,
   },
-  Date.now,
+  { now: Date.now, viewRole: 'slipway-view' },
 );
 
 async function serve(on: ReturnType<typeof connect>): Promise<string> {

@@ -58,6 +58,17 @@ test('values arrive in the operator', () => {
   assert.equal(config.objectStorage.region, 'eu-central-1');
 });
 
+test('without a choice your own Postgres is asked for TLS, the bundled one is not', () => {
+  const { sslMode: _, ...postgres } = external.postgres;
+  assert.equal(operator({ ...external, postgres }).postgres.sslMode, 'require');
+  assert.equal(operator().postgres.sslMode, 'disable');
+});
+
+test('the registry names the role that lets people read, as this release calls it', () => {
+  const { viewRole } = registryConfig(resolved(render(), 'slipway-registry'));
+  assert.ok(find(render(), 'ClusterRole', viewRole));
+});
+
 test('a default is the same in the chart and in the program', () => {
   const told = resolved(render(), 'slipway-operator');
   const withDefaults =
