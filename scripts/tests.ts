@@ -30,7 +30,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 const flags = level === 'unit' ? [] : ['--test-concurrency=1'];
-const timeout = level === 'unit' ? 60_000 : 1_200_000;
+const timeout = level === 'unit' ? 120_000 : 600_000;
 const run = spawnSync(
   process.execPath,
   ['--test', '--test-reporter=spec', `--test-timeout=${timeout}`, ...flags, ...files],

@@ -1,4 +1,5 @@
 /** The slice of batch/v1 Job the operator reads, and the Job it writes. Only Jobs the operator made are watched. */
+import { EXIT_TERMINAL } from '@slipway/contract';
 import { z } from 'zod';
 import { MANAGED_BY_SELECTOR, type PodTemplate } from './containers.ts';
 import { type Kind, type KubeObject, Metadata } from './meta.ts';
@@ -48,8 +49,19 @@ export const Job: Kind<Job> = {
   parse: (raw) => schema.parse(raw) as Job,
 };
 
-/** The label Kubernetes puts on every pod of a Job. */
-export const JOB_NAME_LABEL = 'batch.kubernetes.io/job-name';
+/**
+ * Lost nodes are nobody's fault and cost no retry; what these containers call terminal does not get better by repeating
+ * and fails the Job at once.
+ */
+export const failurePolicy = (containers: readonly string[]): { readonly rules: readonly object[] } => ({
+  rules: [
+    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+    ...containers.map((containerName) => ({
+      action: 'FailJob',
+      onExitCodes: { containerName, operator: 'In', values: [EXIT_TERMINAL] },
+    })),
+  ],
+});
 
 const condition = (job: Job, type: string) =>
   job.status?.conditions?.find((c) => c.type === type && c.status === 'True');

@@ -113,6 +113,12 @@ export const restrictedPod = (
   containers: pod.containers.map(restricted),
 });
 
+/** What brings files in and results out needs little: everything is streamed. */
+export const CARRIER = { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
+/** How much a pod may write into a volume of inputs, outputs or a model, and into its scratch space, before it is evicted. */
+export const FILES_LIMIT = '10Gi';
+export const SCRATCH_LIMIT = '2Gi';
+
 /** Scratch space that goes with the pod. */
 export const emptyDir = (name: string, sizeLimit?: string): Volume => ({
   name,

@@ -8,11 +8,11 @@ export const ModelName = z
   .max(128)
   .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/);
 
-/** `90s`, `30m`, `1h`. */
+/** `90s`, `30m`, `1h`; at most 999999s, 99999m or 999h, so that no sum of it overflows. */
 export const Duration = z
   .string()
   .max(16)
-  .regex(/^[1-9][0-9]*(s|m|h)$/);
+  .regex(/^([1-9][0-9]{0,5}s|[1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h)$/);
 
 /** The seconds of a Duration. */
 export function durationSeconds(duration: string): number {

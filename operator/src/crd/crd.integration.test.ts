@@ -168,7 +168,12 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   {
     name: 'a bad duration',
     thing: trainingJob({ algorithm, inputs, deadline: '1 hour' }),
-    says: 'spec.deadline: Invalid value: "1 hour": spec.deadline in body should match \'^[1-9][0-9]*(s|m|h)$\'',
+    says: 'spec.deadline: Invalid value: "1 hour": spec.deadline in body should match \'^([1-9][0-9]{0,5}s|[1-9][0-9]{0,4}m|[1-9][0-9]{0,2}h)$\'',
+  },
+  {
+    name: 'a duration that would overflow',
+    thing: trainingJob({ algorithm, inputs, deadline: '9999999h' }),
+    says: 'spec.deadline: Invalid value: "9999999h": spec.deadline in body should match',
   },
   {
     name: 'too many retries',

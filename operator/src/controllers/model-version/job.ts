@@ -1,15 +1,18 @@
 /** The Job that proves a version: fetch (holds the read credential) → verify (holds none). Pure. */
-import { CREDENTIALS_DIR, EXIT_TERMINAL, FETCH_SECRET, MODEL_DIR, type ModelArtifact } from '@slipway/contract';
+import { CREDENTIALS_DIR, FETCH_SECRET, MODEL_DIR, type ModelArtifact } from '@slipway/contract';
 import type { ModelVersionRow } from '@slipway/database';
-import type { Job } from '../../api/batch-job.ts';
+import { failurePolicy, type Job } from '../../api/batch-job.ts';
 import {
+  CARRIER,
   type Container,
   childLabels,
   emptyDir,
+  FILES_LIMIT,
   literalEnv,
   mount,
   readOnlyMount,
   restrictedPod,
+  SCRATCH_LIMIT,
   secretVolume,
 } from '../../api/containers.ts';
 import { controllerReference } from '../../api/meta.ts';
@@ -22,8 +25,8 @@ const DEADLINE_SECONDS = 1800;
 const RETRIES = 2;
 /** How long the model may take to be loaded and tested. */
 const LOAD_SECONDS = 60;
-const CARRIER = { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
-const LOADER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '2', memory: '1Gi' } } as const;
+/** A model that needs more than this to be loaded and tested is not servable. */
+export const LOADER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '2', memory: '1Gi' } } as const;
 
 /** Proves the bytes of `row`. Same arguments, same Job. */
 export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, settings: Settings): Job {
@@ -36,15 +39,7 @@ export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, s
     spec: {
       backoffLimit: RETRIES,
       activeDeadlineSeconds: DEADLINE_SECONDS,
-      podFailurePolicy: {
-        rules: [
-          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-          ...['fetch', 'verify'].map((containerName) => ({
-            action: 'FailJob',
-            onExitCodes: { containerName, operator: 'In', values: [EXIT_TERMINAL] },
-          })),
-        ],
-      },
+      podFailurePolicy: failurePolicy(['fetch', 'verify']),
       template: {
         metadata: { labels, annotations: { 'kubectl.kubernetes.io/default-container': 'verify' } },
         spec: restrictedPod(
@@ -53,7 +48,8 @@ export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, s
             initContainers: [fetch(row, settings)],
             containers: [verify(row, settings)],
             volumes: [
-              ...['model', 'tmp-fetch', 'tmp-verify'].map((volume) => emptyDir(volume)),
+              emptyDir('model', FILES_LIMIT),
+              ...['tmp-fetch', 'tmp-verify'].map((volume) => emptyDir(volume, SCRATCH_LIMIT)),
               secretVolume('fetch-credentials', FETCH_SECRET),
             ],
           },

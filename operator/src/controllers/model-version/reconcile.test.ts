@@ -188,6 +188,17 @@ test('a model that needs too much memory says so', async () => {
   assert.match(w.message(), /1Gi/);
 });
 
+test('fetch running out of memory is not the fault of the model: it is tried again', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(finished('Failed'));
+  w.addPod(failedPod('fetch', { exitCode: 137, reason: 'OOMKilled' }));
+  w.clock.now += 20_000;
+  assert.equal(await w.turn(), 'requeued');
+  assert.match(w.said() ?? '', /\/VerifierFailed$/);
+  assert.match(w.message(), /container fetch needed more memory/);
+});
+
 test('bytes restored after a mismatch make the version Ready', async () => {
   const w = world();
   await w.turn();

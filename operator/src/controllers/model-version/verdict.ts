@@ -7,6 +7,7 @@ import { containerStatuses, type Pod, unschedulableMessage, waitingFor } from '.
 import { CONTAINER_FAILED, DISRUPTED, OUT_OF_MEMORY, type PodFailure, podFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
 import { Reason } from './api.ts';
+import { LOADER } from './job.ts';
 
 export interface Words {
   readonly reason: string;
@@ -50,7 +51,8 @@ export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health:
   return last ? failureOf(last) : { kind: 'unheard' };
 }
 
-const NO_POD = 'waiting for a pod; `kubectl describe job` tells what is in its way';
+/** The same before and after its Job is there, so that a start is told once. */
+const NO_POD = 'waiting for its pod; `kubectl get events` in its namespace tells what is in its way';
 const pending = (message: string): Verdict => ({ kind: 'underWay', reason: Reason.Pending, message });
 
 function reportOf(pod: Pod): VerifyReport | undefined {
@@ -61,11 +63,17 @@ function reportOf(pod: Pod): VerifyReport | undefined {
 }
 
 function failureOf({ reason, message, container }: PodFailure): Verdict {
-  const words =
-    reason === OUT_OF_MEMORY
-      ? { reason, message: 'the model needs more memory than the verifier may use (1Gi): make it smaller' }
-      : { reason: reason === CONTAINER_FAILED ? Reason.VerifierFailed : reason, message };
-  return { kind: 'failed', ...words, ...(container !== undefined && { container }) };
+  return { kind: 'failed', ...wordsFor(reason, message, container), ...(container !== undefined && { container }) };
+}
+
+/** Only `verify` holds the model in memory: that `fetch` ran out of it says nothing of the model. */
+function wordsFor(reason: string, message: string, container: string | undefined): Words {
+  if (reason === OUT_OF_MEMORY && container === 'verify') {
+    const limit = LOADER.limits.memory;
+    return { reason, message: `the model needs more memory than the verifier may use (${limit}): make it smaller` };
+  }
+  const isOurs = reason === CONTAINER_FAILED || reason === OUT_OF_MEMORY;
+  return { reason: isOurs ? Reason.VerifierFailed : reason, message };
 }
 
 function underWay(pods: readonly Pod[], health: DependencyHealth): Verdict {

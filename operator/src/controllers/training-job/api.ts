@@ -44,7 +44,10 @@ const Container = z.object({
     .exactOptional()
     .meta(byName)
     .describe('Environment variables, literal values only.'),
-  resources: Resources.exactOptional().describe('CPU and memory of the trainer container.'),
+  resources: Resources.exactOptional().describe(
+    'CPU and memory of the trainer container. Default: 100m and 256Mi requested, at most 2Gi of memory. ' +
+      '/input and /output hold at most 10Gi each, /tmp 2Gi.',
+  ),
 });
 
 const Input = z.object({
@@ -155,7 +158,6 @@ export const Reason = {
   Unschedulable: 'Unschedulable',
   ConfigurationError: 'ConfigurationError',
   DeadlineExceeded: 'DeadlineExceeded',
-  JobDeleted: 'JobDeleted',
   PostgresUnavailable: 'PostgresUnavailable',
   ObjectStorageUnavailable: 'ObjectStorageUnavailable',
 } as const;

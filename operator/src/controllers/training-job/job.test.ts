@@ -63,11 +63,8 @@ test('what the contract promises cannot be overridden by the container', () => {
     { name: 'MODE', value: 'fast' },
   ];
   const { trainer } = containersOf(own({ env }));
-  const { RUN_ID, MODE, MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_ID, HOME } = envOf(trainer);
-  assert.deepEqual(
-    [RUN_ID, MLFLOW_RUN_ID, MLFLOW_EXPERIMENT_ID, HOME, MODE],
-    [run.runId, run.runId, '4', '/tmp', 'fast'],
-  );
+  const { RUN_ID, MODE, HOME } = envOf(trainer);
+  assert.deepEqual([RUN_ID, HOME, MODE], [run.runId, '/tmp', 'fast']);
 });
 
 test('a built-in algorithm runs the trainer image and is told the algorithm', () => {
@@ -87,4 +84,16 @@ test('a ConfigMap two inputs come from is mounted once, and only for fetch', () 
     (container?.volumeMounts ?? []).filter(({ name }) => /config-map/.test(name)).map(({ mountPath }) => mountPath);
   assert.deepEqual(maps(fetch), ['/config-maps/data']);
   assert.deepEqual(maps(trainer), []);
+});
+
+test('a trainer without resources of its own is limited, and so is every volume it can fill', () => {
+  assert.equal(containersOf(own())['trainer']?.resources?.limits?.['memory'], '2Gi');
+  const resources = { limits: { memory: '8Gi' } };
+  assert.deepEqual(containersOf(own({ resources }))['trainer']?.resources, resources);
+  const metadata = { namespace: 'team-a', name: 'iris', uid: 'u1' };
+  const { apiVersion, kind } = TrainingJob;
+  const job = jobFor(TrainingJob.parse({ apiVersion, kind, metadata, spec: own() }), run, settings, 60);
+  const scratch = (job.spec?.template?.spec.volumes ?? []).filter(({ emptyDir }) => emptyDir !== undefined);
+  assert.ok(scratch.length > 0);
+  for (const { name, emptyDir } of scratch) assert.ok(emptyDir?.sizeLimit, name);
 });

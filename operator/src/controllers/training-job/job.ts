@@ -2,7 +2,6 @@
 import {
   CONFIG_MAPS_DIR,
   CREDENTIALS_DIR,
-  EXIT_TERMINAL,
   FETCH_SECRET,
   type FetchInputs,
   INPUT_DIR,
@@ -11,12 +10,14 @@ import {
   type PublishRun,
 } from '@slipway/contract';
 import type { Run } from '@slipway/database';
-import type { Job } from '../../api/batch-job.ts';
+import { failurePolicy, type Job } from '../../api/batch-job.ts';
 import {
+  CARRIER,
   type Container,
   childLabels,
   configMapVolume,
   emptyDir,
+  FILES_LIMIT,
   fieldEnv,
   literal,
   literalEnv,
@@ -24,6 +25,7 @@ import {
   type PodTemplate,
   readOnlyMount,
   restrictedPod,
+  SCRATCH_LIMIT,
   secretVolume,
 } from '../../api/containers.ts';
 import { controllerReference } from '../../api/meta.ts';
@@ -32,9 +34,8 @@ import type { TrainingJob, TrainingJobSpec } from './api.ts';
 import { jobKey, RUN_KEY_ANNOTATION, runLabel, TRAINING_JOB_LABEL } from './names.ts';
 import { withParameters } from './training.ts';
 
-/** What brings files in and results out needs little; a model is streamed. */
-const CARRIER = { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
-const BUILT_IN = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } } as const;
+/** A trainer is foreign code: without limits of its own it gets these. */
+const TRAINER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } } as const;
 
 /** The Job that trains `run`, to be done within `seconds`. Same arguments, same Job. */
 export function jobFor(trainingJob: TrainingJob, run: Run, settings: Settings, seconds: number): Job {
@@ -57,22 +58,12 @@ export function jobFor(trainingJob: TrainingJob, run: Run, settings: Settings, s
     spec: {
       backoffLimit: spec.retries,
       activeDeadlineSeconds: seconds,
-      podFailurePolicy: failurePolicy(spec),
+      // The exit codes of a user's own container are the user's.
+      podFailurePolicy: failurePolicy(['fetch', 'publish', ...(spec.algorithm ? ['trainer'] : [])]),
       template: templateFor(trainingJob, run, settings, { labels, annotations }),
     },
   };
 }
-
-/** Lost nodes are nobody's fault; a wrong input does not get better by repeating. The user's own exit codes are theirs. */
-const failurePolicy = ({ algorithm }: TrainingJobSpec) => ({
-  rules: [
-    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-    ...['fetch', 'publish', ...(algorithm ? ['trainer'] : [])].map((containerName) => ({
-      action: 'FailJob',
-      onExitCodes: { containerName, operator: 'In', values: [EXIT_TERMINAL] },
-    })),
-  ],
-});
 
 function templateFor(
   trainingJob: TrainingJob,
@@ -87,7 +78,8 @@ function templateFor(
       initContainers: [fetch(trainingJob, settings, configMaps), trainer(trainingJob, run, settings)],
       containers: [publish(trainingJob, run, settings)],
       volumes: [
-        ...['input', 'output', 'tmp-fetch', 'tmp-trainer', 'tmp-publish'].map((name) => emptyDir(name)),
+        ...['input', 'output'].map((name) => emptyDir(name, FILES_LIMIT)),
+        ...['tmp-fetch', 'tmp-trainer', 'tmp-publish'].map((name) => emptyDir(name, SCRATCH_LIMIT)),
         secretVolume('fetch-credentials', FETCH_SECRET),
         secretVolume('publish-credentials', PUBLISH_SECRET),
         ...configMaps.map((name, index) => configMapVolume(`config-map-${index}`, name)),
@@ -132,14 +124,12 @@ function trainer({ spec }: TrainingJob, run: Run, settings: Settings): Container
   const given = {
     ...Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`PARAM_${name.toUpperCase()}`, value])),
     RUN_ID: run.runId,
-    MLFLOW_RUN_ID: run.runId,
-    MLFLOW_EXPERIMENT_ID: run.experimentId,
     HOME: '/tmp',
   };
   const volumeMounts = [readOnlyMount('input', INPUT_DIR), mount('output', OUTPUT_DIR), mount('tmp-trainer', '/tmp')];
   if (!container) {
     const env = literalEnv({ ALGORITHM: JSON.stringify(algorithm), ...given });
-    return { name: 'trainer', ...fromOurImage(settings, 'train'), env, resources: BUILT_IN, volumeMounts };
+    return { name: 'trainer', ...fromOurImage(settings, 'train'), env, resources: TRAINER, volumeMounts };
   }
   const filled = (texts: readonly string[]) =>
     texts.map((text) => withParameters(text, (name) => literal(parameters[name] ?? '')));
@@ -150,7 +140,7 @@ function trainer({ spec }: TrainingJob, run: Run, settings: Settings): Container
     ...(container.command && { command: filled(container.command) }),
     ...(container.args && { args: filled(container.args) }),
     env: literalEnv({ ...own, ...given }),
-    ...(container.resources && { resources: container.resources as NonNullable<Container['resources']> }),
+    resources: (container.resources as Container['resources']) ?? TRAINER,
     volumeMounts,
   };
 }

@@ -6,6 +6,7 @@ import type { PodFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
 import { Reason, type TrainingJob } from './api.ts';
 import { byAge } from './attempts.ts';
+import { TRAINING_JOB_LABEL } from './names.ts';
 
 export interface Progress {
   readonly reason: string;
@@ -22,9 +23,10 @@ const isActive = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined && status.phase !== 'Failed' && status.phase !== 'Succeeded';
 
 /** Why `Succeeded` is still Unknown. */
-export function progressOf({ spec }: TrainingJob, { pods, failures, health }: Seen): Progress {
+export function progressOf({ metadata, spec }: TrainingJob, { pods, failures, health }: Seen): Progress {
   const pod = byAge(pods).findLast(isActive);
-  if (!pod) return betweenPods(failures, spec.retries);
+  const look = `kubectl get jobs,pods -n ${metadata.namespace} -l ${TRAINING_JOB_LABEL}=${metadata.name}`;
+  if (!pod) return betweenPods(failures, spec.retries, look);
   const until = `it is tried again until spec.deadline (${spec.deadline}) has passed`;
   const waiting = waitingFor(pod);
   if (waiting) return { reason: waiting.reason, message: `${waiting.message}; ${until}` };
@@ -35,10 +37,9 @@ export function progressOf({ spec }: TrainingJob, { pods, failures, health }: Se
   return running(pod, health);
 }
 
-function betweenPods(failures: readonly PodFailure[], retries: number): Progress {
+function betweenPods(failures: readonly PodFailure[], retries: number, look: string): Progress {
   const last = failures.at(-1);
-  if (!last)
-    return { reason: Reason.Pending, message: 'waiting for a pod; `kubectl describe job` tells what is in its way' };
+  if (!last) return { reason: Reason.Pending, message: `waiting for a pod; what is in its way: ${look}` };
   const message = `attempt ${failures.length} of ${retries + 1} failed and is repeated: ${last.message}`;
   return { reason: Reason.Pending, message };
 }

@@ -49,11 +49,9 @@ function world(spec: object = {}) {
   const change = (change: object, metadata: object = {}) => {
     const { spec: before, ...rest } = read();
     const generation = (rest.metadata.generation ?? 1) + 1;
-    kube.put({
-      ...rest,
-      metadata: { ...rest.metadata, generation, ...metadata },
-      spec: { ...before, ...change },
-    } as KubeObject);
+    kube.put(
+      asJson({ ...rest, metadata: { ...rest.metadata, generation, ...metadata }, spec: { ...before, ...change } }),
+    );
   };
   const jobOf = (runKey: string) => kube.get(Job, jobKey({ metadata: key }, runKey));
   const setJob = (runKey: string, status: object) => kube.put({ ...(jobOf(runKey) as Job), status } as KubeObject);
@@ -323,13 +321,42 @@ test('a change of retries or deadline trains nothing', async () => {
   assert.equal(w.succeeded()?.observedGeneration, 2);
 });
 
-test('a placeholder without a parameter is refused by field before anything is started', async () => {
+test('a placeholder without a parameter is a run that failed by field, and no pod is made', async () => {
   const container = { image: 'x', args: ['--lr={{params.lr}}'] };
   const w = world({ algorithm: undefined, container });
-  assert.equal(await w.turn(), 'stalled');
+  await w.turn();
+  assert.equal(w.succeeded()?.status, 'False');
   assert.equal(w.succeeded()?.reason, 'ConfigurationError');
   assert.match(w.succeeded()?.message ?? '', /spec\.container\.args\[0\] uses \{\{params\.lr\}\}/);
-  assert.equal(w.stores.runs.size, 0);
+  assert.equal(w.jobs().length, 0);
+});
+
+test('parameters that differ only in case are refused by name: one would be lost', async () => {
+  const w = world({ parameters: { C: '1', c: '2' } });
+  await w.turn();
+  assert.deepEqual([w.succeeded()?.status, w.succeeded()?.reason], ['False', 'ConfigurationError']);
+  assert.match(w.succeeded()?.message ?? '', /spec\.parameters has C and c.*PARAM_C/);
+  assert.deepEqual(w.jobs(), []);
+});
+
+test('a run that published before an edit that cannot run still becomes a version', async () => {
+  const w = world();
+  await w.turn();
+  w.change({ algorithm: undefined, container: { image: 'x', args: ['{{params.lr}}'] } });
+  w.stores.publish(firstRun, 'iris');
+  await w.turn();
+  assert.ok(w.kube.get(ModelVersion, { namespace: 'team-a', name: 'iris-v1' }));
+});
+
+test('an edit that cannot run replaces the run that was going on like any other edit', async () => {
+  const w = world();
+  await w.turn();
+  assert.equal(w.jobs().length, 1);
+  w.change({ algorithm: undefined, container: { image: 'x', args: ['{{params.lr}}'] } });
+  await w.turn();
+  assert.equal(w.jobs().length, 0);
+  assert.deepEqual([...w.stores.runs.values()].map(({ status }) => status).sort(), ['FAILED', 'KILLED']);
+  assert.equal(w.succeeded()?.reason, 'ConfigurationError');
 });
 
 test('the operator killed after every write makes one run, one Job and one version all the same', async () => {

@@ -6,7 +6,6 @@ import { runKeyFor } from '@slipway/contract';
 import type { Run } from '@slipway/database';
 import { failedCondition, isFinished, isStopped, Job } from '../../api/batch-job.ts';
 import { findCondition } from '../../api/conditions.ts';
-import { TerminalError } from '../../api/errors.ts';
 import { durationSeconds } from '../../api/fields.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
@@ -24,7 +23,7 @@ import { modelVersionFor } from './model-version.ts';
 import { jobKey, RUN_KEY_ANNOTATION, runLabel } from './names.ts';
 import { progressOf } from './progress.ts';
 import { completed, failed, type Outcome, statusFor, withOutcome } from './status.ts';
-import { missingParameter, specDigest } from './training.ts';
+import { collidingParameters, missingParameter, specDigest } from './training.ts';
 
 /** A run that goes on is looked at this often even if no watch says anything: stores come and go unseen. */
 const LOOK_AGAIN_MS = 10_000;
@@ -43,8 +42,6 @@ export async function reconcile(
   trainingJob: TrainingJob,
 ): Promise<Result<TrainingJobStatus>> {
   if (isConcluded(trainingJob)) return { status: trainingJob.status };
-  const missing = missingParameter(trainingJob.spec);
-  if (missing !== undefined) throw new TerminalError(Reason.ConfigurationError, missing);
   try {
     await deps.tenants.ensure(trainingJob.metadata.namespace);
     return await drive({ deps, ctx, trainingJob });
@@ -109,6 +106,9 @@ async function advance({ deps, ctx, trainingJob }: Turn, run: Run, failures: rea
     const end = { status: 'FAILED', ...why, endTime: now.toISOString() } as const;
     return (await deps.runs.fail(run.namespace, run.runKey, end)) ?? run;
   };
+  // A spec that cannot run is a run that failed: it has taken the place of the one before like any other change.
+  const wrong = missingParameter(trainingJob.spec) ?? collidingParameters(trainingJob.spec);
+  if (wrong !== undefined) return close({ reason: Reason.ConfigurationError, message: wrong });
   const job = kube.get(Job, jobKey(trainingJob, run.runKey));
   if (!job) {
     const seconds = durationSeconds(trainingJob.spec.deadline) - (now.getTime() - Date.parse(run.startTime)) / 1000;

@@ -34,3 +34,17 @@ export function missingParameter({ container, parameters }: TrainingJobSpec): st
   }
   return undefined;
 }
+
+/** Two parameters that differ only in case: a trainer reads both from one `PARAM_…` variable, so one would be lost. */
+export function collidingParameters({ parameters }: TrainingJobSpec): string | undefined {
+  const seen = new Map<string, string>();
+  for (const name of Object.keys(parameters).sort()) {
+    const variable = `PARAM_${name.toUpperCase()}`;
+    const other = seen.get(variable);
+    if (other !== undefined) {
+      return `spec.parameters has ${other} and ${name}, which both become ${variable}: rename one of them`;
+    }
+    seen.set(variable, name);
+  }
+  return undefined;
+}
