@@ -76,10 +76,11 @@ async function prove(turn: Turn): Promise<Result<ModelVersionStatus>> {
   if (row.status === 'READY' && row.artifact) {
     return conclude(turn, row, { artifact: row.artifact, message: row.statusMessage || 'verified', ...signed(row) });
   }
-  const job = ctx.kube.get(Job, verifyJobKey(modelVersion));
+  const key = verifyJobKey(modelVersion);
+  const job = ctx.kube.get(Job, key);
   if (!job) await ctx.kube.apply(verifyJobFor(modelVersion, row, deps.settings));
   const pods = ctx.kube.list(Pod, { namespace, labels: { [MODEL_VERSION_LABEL]: name } });
-  const verdict = verdictOf(job, pods, deps.health());
+  const verdict = verdictOf(key, { job, pods, health: deps.health() });
   if (verdict.kind === 'proven') return recordProof(turn, row, verdict.report);
   if (verdict.kind === 'failed') return recordFailure(turn, row, verdict, job as Job);
   if (verdict.kind === 'unheard') await dropSilentJob(turn, job as Job);

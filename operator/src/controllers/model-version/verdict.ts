@@ -2,7 +2,7 @@
 import { parseTerminationMessage, type VerifyReport } from '@slipway/contract';
 import { failedCondition, isFinished, type Job } from '../../api/batch-job.ts';
 import type { DependencyHealth } from '../../api/health.ts';
-import { isControlledBy } from '../../api/meta.ts';
+import { isControlledBy, type ObjectKey } from '../../api/meta.ts';
 import { containerStatuses, type Pod, unschedulableMessage, waitingFor } from '../../api/pod.ts';
 import { CONTAINER_FAILED, DISRUPTED, OUT_OF_MEMORY, type PodFailure, podFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
@@ -33,13 +33,17 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 export const isFinal = (reason: string): boolean => FINAL.has(reason);
 
-export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health: DependencyHealth): Verdict {
-  if (!job) return pending(NO_POD);
+/** `key` is where the Job is or will be. */
+export function verdictOf(
+  key: ObjectKey,
+  { job, pods: allPods, health }: { job: Job | undefined; pods: readonly Pod[]; health: DependencyHealth },
+): Verdict {
+  if (!job) return noPod(key);
   // A Job made again has the name of the one before it, but other pods.
   const pods = allPods.filter((pod) => isControlledBy(pod, job));
   const report = pods.map(reportOf).find((found) => found !== undefined);
   if (report) return { kind: 'proven', report };
-  if (!isFinished(job)) return underWay(pods, health);
+  if (!isFinished(job)) return underWay(key, pods, health);
   const failed = failedCondition(job);
   if (failed?.reason === 'DeadlineExceeded') {
     const last = pods.map(podFailure).findLast((failure) => failure !== undefined);
@@ -52,7 +56,8 @@ export function verdictOf(job: Job | undefined, allPods: readonly Pod[], health:
 }
 
 /** The same before and after its Job is there, so that a start is told once. */
-const NO_POD = 'waiting for its pod; `kubectl get events` in its namespace tells what is in its way';
+const noPod = ({ namespace, name }: ObjectKey): Verdict =>
+  pending(`waiting for its pod; what is in its way: kubectl describe job ${name} -n ${namespace}`);
 const pending = (message: string): Verdict => ({ kind: 'underWay', reason: Reason.Pending, message });
 
 function reportOf(pod: Pod): VerifyReport | undefined {
@@ -76,9 +81,9 @@ function wordsFor(reason: string, message: string, container: string | undefined
   return { reason: isOurs ? Reason.VerifierFailed : reason, message };
 }
 
-function underWay(pods: readonly Pod[], health: DependencyHealth): Verdict {
+function underWay(key: ObjectKey, pods: readonly Pod[], health: DependencyHealth): Verdict {
   const pod = pods.find(({ status }) => status.phase === 'Pending' || status.phase === 'Running');
-  if (!pod) return pending(NO_POD);
+  if (!pod) return noPod(key);
   const waiting = waitingFor(pod);
   if (waiting) return { kind: 'underWay', reason: waiting.reason, message: `${waiting.message}; it is tried again` };
   const unschedulable = unschedulableMessage(pod);
