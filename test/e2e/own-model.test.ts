@@ -31,7 +31,7 @@ test('a model somebody brings gets the next number, is proven, and is served by 
     await store.put(`${namespace}/brought/line/model.onnx`, bytes, bytes.length);
   });
   const example = readFileSync('examples/model-version.yaml', 'utf8');
-  apply(namespace, example.replace('/default/', `/${namespace}/`));
+  apply(namespace, example.replaceAll('/default/', `/${namespace}/`));
   await waitForCondition(namespace, 'mv/line-brought', { type: 'Ready', status: 'True' });
   const brought = get(namespace, 'mv/line-brought').status;
   assert.equal(brought.version, 2);
