@@ -32,10 +32,12 @@ const workspaces: Record<string, readonly string[]> = {
   registry: [
     '@slipway/contract',
     '@slipway/database',
+    '@slipway/object-store',
     '@kubernetes/client-node',
     'express',
     'pino',
     'prom-client',
+    'yaml',
     'zod',
   ],
   'serving-image': [
@@ -45,6 +47,7 @@ const workspaces: Record<string, readonly string[]> = {
     'onnxruntime-node',
     'pino',
     'prom-client',
+    'yaml',
     'zod',
   ],
   'trainer-image': ['@slipway/contract', '@slipway/database', '@slipway/object-store', 'csv-parse', 'yaml', 'zod'],

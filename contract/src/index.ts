@@ -7,6 +7,7 @@ export * from './object-location.ts';
 export * from './pod-env.ts';
 export * from './publication.ts';
 export * from './run-key.ts';
+export * from './run-token.ts';
 export * from './signature.ts';
 export * from './termination.ts';
 export * from './trainer-files.ts';

@@ -436,4 +436,316 @@ EXCEPTION
 END $$;
 `,
   },
+  {
+    name: '0006_tracking.sql',
+    sql: `-- What an MLflow client tracks beyond what a TrainingJob needs: tags and places of experiments, data sets, logged models.
+
+ALTER TABLE slipway.experiments
+  ADD COLUMN artifact_location text CHECK (artifact_location <> '' AND length(artifact_location) <= 2048);
+COMMENT ON COLUMN slipway.experiments.artifact_location IS 'Where its runs keep artifacts; null: mlflow-artifacts:/<experiment_id>, which is <namespace>/<experiment_id>/ in the bucket.';
+
+CREATE TABLE slipway.experiment_tags (
+  namespace     text NOT NULL,
+  experiment_id integer NOT NULL,
+  key           text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  value         text NOT NULL CHECK (length(value) <= 5000),
+  PRIMARY KEY (namespace, experiment_id, key),
+  FOREIGN KEY (namespace, experiment_id) REFERENCES slipway.experiments ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.experiment_tags IS 'Tags of experiments; the last value written holds.';
+
+ALTER TABLE slipway.runs
+  ADD COLUMN artifact_root   text,
+  ADD COLUMN deleted_time    timestamptz,
+  ADD COLUMN client_status   text CHECK (client_status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')),
+  ADD COLUMN client_end_time timestamptz;
+COMMENT ON COLUMN slipway.runs.artifact_root IS 'Where the run keeps its artifacts; null: mlflow-artifacts:/<experiment_id>/<run_id>/artifacts.';
+COMMENT ON COLUMN slipway.runs.deleted_time IS 'Since when lifecycle_stage is deleted: what garbage collection counts from.';
+COMMENT ON COLUMN slipway.runs.client_status IS 'What an MLflow client said of a run that a TrainingJob owns. The operator alone moves such a run''s status.';
+ALTER TABLE slipway.experiments ADD COLUMN deleted_time timestamptz;
+
+CREATE INDEX runs_deleted ON slipway.runs (namespace, deleted_time) WHERE lifecycle_stage = 'deleted';
+-- Search filters and orders by the value of one metric across all runs of an experiment.
+CREATE INDEX latest_metrics_by_value ON slipway.latest_metrics (namespace, key, value DESC, run_id);
+CREATE INDEX params_by_value ON slipway.params (namespace, key, md5(value));
+CREATE INDEX tags_by_value ON slipway.tags (namespace, key, md5(value));
+
+CREATE TABLE slipway.datasets (
+  namespace     text NOT NULL,
+  experiment_id integer NOT NULL,
+  name          text NOT NULL CHECK (name <> '' AND length(name) <= 500),
+  digest        text NOT NULL CHECK (digest <> '' AND length(digest) <= 36),
+  source_type   text NOT NULL DEFAULT '',
+  source        text NOT NULL DEFAULT '',
+  schema        text,
+  profile       text,
+  PRIMARY KEY (namespace, experiment_id, name, digest),
+  FOREIGN KEY (namespace, experiment_id) REFERENCES slipway.experiments ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.datasets IS 'Data sets that runs of an experiment were given, by name and digest.';
+
+CREATE TABLE slipway.run_datasets (
+  namespace     text NOT NULL,
+  run_id        text NOT NULL,
+  experiment_id integer NOT NULL,
+  name          text NOT NULL,
+  digest        text NOT NULL,
+  tags          jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(tags) = 'object'),
+  PRIMARY KEY (namespace, run_id, name, digest),
+  FOREIGN KEY (namespace, run_id) REFERENCES slipway.runs ON DELETE CASCADE,
+  FOREIGN KEY (namespace, experiment_id, name, digest) REFERENCES slipway.datasets ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.run_datasets IS 'Which data sets a run was given; tags {key: value} hold mlflow.data.context and the like.';
+
+CREATE TABLE slipway.logged_models (
+  namespace         text NOT NULL,
+  model_id          text NOT NULL CHECK (model_id ~ '^m-[0-9a-f]{32}$'),
+  experiment_id     integer NOT NULL,
+  name              text NOT NULL CHECK (name <> '' AND length(name) <= 500),
+  status            text NOT NULL DEFAULT 'LOGGED_MODEL_PENDING'
+    CHECK (status IN ('LOGGED_MODEL_PENDING', 'LOGGED_MODEL_READY', 'LOGGED_MODEL_UPLOAD_FAILED')),
+  model_type        text NOT NULL DEFAULT '' CHECK (length(model_type) <= 500),
+  source_run_id     text,
+  artifact_root     text,
+  creation_time     timestamptz NOT NULL DEFAULT now(),
+  last_updated_time timestamptz NOT NULL DEFAULT now(),
+  deleted_time      timestamptz,
+  PRIMARY KEY (namespace, model_id),
+  FOREIGN KEY (namespace, experiment_id) REFERENCES slipway.experiments ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.logged_models IS 'Models that a run logged (MLflow 3), registered or not. artifact_root null: mlflow-artifacts:/<experiment_id>/models/<model_id>/artifacts.';
+CREATE INDEX logged_models_by_experiment ON slipway.logged_models (namespace, experiment_id, creation_time DESC, model_id);
+CREATE INDEX logged_models_by_run ON slipway.logged_models (namespace, source_run_id) WHERE source_run_id IS NOT NULL;
+
+CREATE TABLE slipway.logged_model_params (
+  namespace text NOT NULL,
+  model_id  text NOT NULL,
+  key       text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  value     text NOT NULL CHECK (length(value) <= 6000),
+  PRIMARY KEY (namespace, model_id, key),
+  FOREIGN KEY (namespace, model_id) REFERENCES slipway.logged_models ON DELETE CASCADE
+);
+CREATE TABLE slipway.logged_model_tags (
+  namespace text NOT NULL,
+  model_id  text NOT NULL,
+  key       text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  value     text NOT NULL CHECK (length(value) <= 8000),
+  PRIMARY KEY (namespace, model_id, key),
+  FOREIGN KEY (namespace, model_id) REFERENCES slipway.logged_models ON DELETE CASCADE
+);
+CREATE TABLE slipway.logged_model_metrics (
+  namespace      text NOT NULL,
+  model_id       text NOT NULL,
+  run_id         text NOT NULL,
+  key            text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  step           bigint NOT NULL,
+  "timestamp"    bigint NOT NULL,
+  value          double precision NOT NULL,
+  dataset_name   text NOT NULL DEFAULT '',
+  dataset_digest text NOT NULL DEFAULT '',
+  PRIMARY KEY (namespace, model_id, key, run_id, step, "timestamp", dataset_name, dataset_digest, value),
+  FOREIGN KEY (namespace, model_id) REFERENCES slipway.logged_models ON DELETE CASCADE,
+  FOREIGN KEY (namespace, run_id) REFERENCES slipway.runs ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.logged_model_metrics IS 'Metric points that were logged with a model_id, by model.';
+
+CREATE TABLE slipway.run_models (
+  namespace text NOT NULL,
+  run_id    text NOT NULL,
+  model_id  text NOT NULL,
+  direction text NOT NULL CHECK (direction IN ('input', 'output')),
+  step      bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (namespace, run_id, direction, model_id),
+  FOREIGN KEY (namespace, run_id) REFERENCES slipway.runs ON DELETE CASCADE,
+  FOREIGN KEY (namespace, model_id) REFERENCES slipway.logged_models ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.run_models IS 'Which logged models a run was given or made.';
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['experiment_tags', 'datasets', 'run_datasets', 'logged_models', 'logged_model_params',
+      'logged_model_tags', 'logged_model_metrics', 'run_models'] LOOP
+    EXECUTE format('ALTER TABLE slipway.%I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY own_rows ON slipway.%I FOR SELECT USING (namespace = slipway.session_namespace())', name);
+    EXECUTE format('REVOKE ALL ON slipway.%I FROM PUBLIC', name);
+  END LOOP;
+END $$;
+`,
+  },
+  {
+    name: '0007_model_registry.sql',
+    sql: `-- The mutable side of the model registry: stages, aliases, tags, descriptions; who uses a version; who is told of a change.
+
+ALTER TABLE slipway.registered_models
+  ADD COLUMN model_key    bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+  ADD COLUMN description  text CHECK (length(description) <= 100000),
+  ADD COLUMN deleted_time timestamptz;
+COMMENT ON COLUMN slipway.registered_models.model_key IS 'Stays when the model is renamed: its events are found by it.';
+COMMENT ON COLUMN slipway.registered_models.deleted_time IS 'A deleted model keeps its row, and so its numbers: one made anew under its name goes on counting.';
+
+CREATE TABLE slipway.registered_model_tags (
+  namespace text NOT NULL,
+  model     text NOT NULL,
+  key       text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  value     text NOT NULL CHECK (length(value) <= 100000),
+  PRIMARY KEY (namespace, model, key),
+  FOREIGN KEY (namespace, model) REFERENCES slipway.registered_models ON UPDATE CASCADE ON DELETE CASCADE
+);
+
+ALTER TABLE slipway.model_versions
+  ADD COLUMN version_key     bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+  ADD COLUMN description     text CHECK (length(description) <= 100000),
+  ADD COLUMN stage           text NOT NULL DEFAULT 'None' CHECK (stage <> '' AND length(stage) <= 64),
+  ADD COLUMN run_link        text CHECK (length(run_link) <= 500),
+  ADD COLUMN client_source   text CHECK (length(client_source) <= 2048),
+  ADD COLUMN logged_model_id text,
+  DROP CONSTRAINT model_versions_format_check,
+  ADD CONSTRAINT model_versions_format_check CHECK (format IN ('onnx', 'mlflow'));
+COMMENT ON COLUMN slipway.model_versions.version_key IS 'A small name for the row, told by notifications.';
+COMMENT ON COLUMN slipway.model_versions.source_uri IS 'Where the bytes are: s3://<bucket>/<namespace>/… for everything that lies in our store; anything else as the client named it.';
+COMMENT ON COLUMN slipway.model_versions.client_source IS 'The source in the words of the MLflow client that registered it (models:/m-…, mlflow-artifacts:/…), given back to clients; null: derived from source_uri.';
+COMMENT ON COLUMN slipway.model_versions.format IS 'onnx: can be served once verified. mlflow: a model folder of another flavour, kept and tracked only.';
+CREATE INDEX model_versions_by_stage ON slipway.model_versions (namespace, model, stage, version DESC) WHERE status <> 'DELETED';
+CREATE INDEX model_versions_newest ON slipway.model_versions (namespace, last_updated_time DESC, model, version DESC) WHERE status <> 'DELETED';
+CREATE INDEX model_versions_by_source ON slipway.model_versions (namespace, md5(source_uri)) WHERE status <> 'DELETED';
+
+CREATE TABLE slipway.model_version_tags (
+  namespace text NOT NULL,
+  model     text NOT NULL,
+  version   integer NOT NULL,
+  key       text NOT NULL CHECK (key <> '' AND length(key) <= 250),
+  value     text NOT NULL CHECK (length(value) <= 100000),
+  PRIMARY KEY (namespace, model, version, key),
+  FOREIGN KEY (namespace, model, version) REFERENCES slipway.model_versions ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE INDEX model_version_tags_by_value ON slipway.model_version_tags (namespace, key, md5(value));
+
+CREATE TABLE slipway.model_aliases (
+  namespace text NOT NULL,
+  model     text NOT NULL,
+  alias     text NOT NULL CHECK (alias ~ '^[A-Za-z0-9_-]{1,255}$'),
+  version   integer NOT NULL,
+  PRIMARY KEY (namespace, model, alias),
+  FOREIGN KEY (namespace, model, version) REFERENCES slipway.model_versions ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE slipway.model_aliases IS 'Names that point to one version of a model each.';
+CREATE INDEX model_aliases_by_version ON slipway.model_aliases (namespace, model, version);
+
+CREATE TABLE slipway.version_uses (
+  namespace text NOT NULL,
+  model     text NOT NULL,
+  version   integer NOT NULL,
+  service   text NOT NULL CHECK (service <> ''),
+  since     timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (namespace, model, version, service),
+  FOREIGN KEY (namespace, model, version) REFERENCES slipway.model_versions ON UPDATE CASCADE
+);
+COMMENT ON TABLE slipway.version_uses IS 'InferenceServices that serve or are being rolled to a version, written by the operator under the version''s row lock before it rolls: whoever deletes a version locks that row and looks here.';
+CREATE INDEX version_uses_by_service ON slipway.version_uses (namespace, service);
+
+-- Events are found by the model's key, so that a renamed model keeps its history.
+ALTER TABLE slipway.model_events ADD COLUMN model_key bigint;
+ALTER TABLE slipway.model_events DISABLE TRIGGER model_events_append_only;
+UPDATE slipway.model_events e SET model_key = m.model_key FROM slipway.registered_models m
+  WHERE m.namespace = e.namespace AND m.name = e.model;
+ALTER TABLE slipway.model_events ENABLE TRIGGER model_events_append_only;
+CREATE INDEX model_events_by_key ON slipway.model_events (model_key, id);
+
+CREATE OR REPLACE FUNCTION slipway.append_event(tenant text, model text, version integer, event text, from_value text, to_value text, actor text) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO slipway.model_events (namespace, model, model_key, version, event, from_value, to_value, actor)
+    VALUES (tenant, append_event.model,
+      (SELECT m.model_key FROM slipway.registered_models m WHERE m.namespace = tenant AND m.name = append_event.model),
+      version, event, from_value, to_value, actor);
+$$;
+COMMENT ON FUNCTION slipway.append_event IS 'One line of a model''s history. Events: Registered, StatusChanged, Deleted (from, to: status), StageChanged (stages), AliasSet and AliasDeleted (from: the version before or null, to: alias), Renamed (names).';
+
+CREATE OR REPLACE FUNCTION slipway.allocate_version(tenant text, model_name text) RETURNS integer
+LANGUAGE sql AS $$
+  INSERT INTO slipway.registered_models AS m (namespace, name, next_version) VALUES (tenant, model_name, 2)
+    ON CONFLICT (namespace, name) DO UPDATE SET next_version = m.next_version + 1, last_updated_time = now(), deleted_time = NULL
+    RETURNING next_version - 1;
+$$;
+
+-- A notification says which row changed, by its key alone: every role of the database may listen.
+CREATE FUNCTION slipway.tell_version_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  row_key bigint;
+BEGIN
+  IF TG_TABLE_NAME = 'model_versions' THEN
+    row_key := NEW.version_key;
+  ELSE
+    SELECT v.version_key INTO row_key FROM slipway.model_versions v
+      WHERE (v.namespace, v.model, v.version) = (coalesce(NEW.namespace, OLD.namespace), coalesce(NEW.model, OLD.model), coalesce(NEW.version, OLD.version));
+    -- An alias that moves changes two versions.
+    IF TG_OP = 'UPDATE' AND NEW.version <> OLD.version THEN
+      PERFORM pg_notify('slipway_versions', v.version_key::text) FROM slipway.model_versions v
+        WHERE (v.namespace, v.model, v.version) = (OLD.namespace, OLD.model, OLD.version);
+    END IF;
+  END IF;
+  IF row_key IS NOT NULL THEN PERFORM pg_notify('slipway_versions', row_key::text); END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER tell_version_changed AFTER INSERT OR UPDATE ON slipway.model_versions
+  FOR EACH ROW EXECUTE FUNCTION slipway.tell_version_changed();
+CREATE TRIGGER tell_version_changed AFTER INSERT OR UPDATE OR DELETE ON slipway.model_aliases
+  FOR EACH ROW EXECUTE FUNCTION slipway.tell_version_changed();
+CREATE TRIGGER tell_version_changed AFTER INSERT OR UPDATE OR DELETE ON slipway.model_version_tags
+  FOR EACH ROW EXECUTE FUNCTION slipway.tell_version_changed();
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['registered_model_tags', 'model_version_tags', 'model_aliases', 'version_uses'] LOOP
+    EXECUTE format('ALTER TABLE slipway.%I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY own_rows ON slipway.%I FOR SELECT USING (namespace = slipway.session_namespace())', name);
+    EXECUTE format('REVOKE ALL ON slipway.%I FROM PUBLIC', name);
+  END LOOP;
+END $$;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA slipway FROM PUBLIC;
+`,
+  },
+  {
+    name: '0008_artifacts.sql',
+    sql: `-- What was uploaded through the registry, with the digest counted while it streamed by.
+
+CREATE TABLE slipway.artifacts (
+  namespace   text NOT NULL REFERENCES slipway.tenants,
+  path        text NOT NULL CHECK (path <> '' AND length(path) <= 1024),
+  size        bigint NOT NULL CHECK (size >= 0),
+  sha256      text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+  stored_time timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (namespace, path)
+);
+COMMENT ON TABLE slipway.artifacts IS 'Size and digest of what clients uploaded, by path below <namespace>/ in the bucket. The bucket is the truth: a row may be missing (multipart, direct uploads), never wrong about an upload that was answered.';
+
+CREATE TABLE slipway.data_sets (
+  namespace    text NOT NULL REFERENCES slipway.tenants,
+  name         text NOT NULL CHECK (name <> '' AND length(name) <= 250),
+  upload       text NOT NULL CHECK (upload ~ '^[0-9a-f]{32}$'),
+  size         bigint NOT NULL CHECK (size >= 0),
+  sha256       text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+  content_type text NOT NULL DEFAULT 'application/octet-stream',
+  stored_time  timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (namespace, name, upload)
+);
+COMMENT ON TABLE slipway.data_sets IS 'Uploaded data, every upload kept beside the ones before: bytes at <namespace>/data/<upload>/<name>; the newest upload is what the name means.';
+CREATE INDEX data_sets_newest ON slipway.data_sets (namespace, name, stored_time DESC, upload);
+
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['artifacts', 'data_sets'] LOOP
+    EXECUTE format('ALTER TABLE slipway.%I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY own_rows ON slipway.%I FOR SELECT USING (namespace = slipway.session_namespace())', name);
+    EXECUTE format('REVOKE ALL ON slipway.%I FROM PUBLIC', name);
+  END LOOP;
+END $$;
+`,
+  },
 ];

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { RegistryReader } from '@slipway/database';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import type { Authorize } from './auth.ts';
+import type { Authorize } from './auth/auth.ts';
 import { ApiError, answerFor } from './errors.ts';
 import type { Metrics } from './metrics.ts';
-import { readApi } from './read-api.ts';
+import { readApi } from './read-api/read-api.ts';
 import type { Readiness } from './readiness.ts';
 import { VERSION } from './version.ts';
 

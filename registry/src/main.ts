@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { connect, openReader } from '@slipway/database';
 import { collectDefaultMetrics } from 'prom-client';
 import { createApp } from './app.ts';
-import { type Authorize, kubernetesAuth, openToAll } from './auth.ts';
+import { type Authorize, kubernetesAuth, openToAll } from './auth/auth.ts';
 import { type Config, configFromEnv } from './config.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
@@ -18,7 +18,7 @@ const CLOSE_MS = 10_000;
 
 async function authorizeAs({ auth, viewRole }: Config): Promise<Authorize> {
   if (auth === 'none') return openToAll;
-  const { accessReviews, clusterConfig } = await import('./access-reviews.ts');
+  const { accessReviews, clusterConfig } = await import('./auth/access-reviews.ts');
   return kubernetesAuth(accessReviews(clusterConfig()), { now: Date.now, viewRole });
 }
 

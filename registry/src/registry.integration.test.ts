@@ -9,7 +9,7 @@ import pino from 'pino';
 import { startPostgres, type TestPostgres } from '../../database/testing/postgres.ts';
 import { publication, startRun } from '../../database/testing/rows.ts';
 import { createApp } from './app.ts';
-import { type Authorize, kubernetesAuth } from './auth.ts';
+import { type Authorize, kubernetesAuth } from './auth/auth.ts';
 import { createMetrics } from './metrics.ts';
 import { migrateWhenThere, readinessOf } from './readiness.ts';
 

@@ -1,6 +1,6 @@
 /** Who may read a namespace: whoever may read its ModelVersions in Kubernetes. */
 import { createHash } from 'node:crypto';
-import { ApiError } from './errors.ts';
+import { ApiError } from '../errors.ts';
 
 /** Resolves when the holder of `token` may read the namespace; throws ApiError, with the next step, when not. */
 export type Authorize = (token: string | undefined, namespace: string) => Promise<void>;

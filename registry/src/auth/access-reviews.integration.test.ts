@@ -1,7 +1,7 @@
 /** Against the API server of the cluster in use. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { dropNamespace, kubectl, makeNamespace } from '../../test/support/kubectl.ts';
+import { dropNamespace, kubectl, makeNamespace } from '../../../test/support/kubectl.ts';
 import { accessReviews, clusterConfig } from './access-reviews.ts';
 
 const namespace = 'registry-access-reviews';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
+import { ApiError } from '../errors.ts';
 import { type AccessReviews, type Authorize, kubernetesAuth } from './auth.ts';
-import { ApiError } from './errors.ts';
 
 let time: number;
 let asked: string[];

@@ -1,7 +1,7 @@
 /** Keyset pagination: a page token holds the key of the page's last row, and means nothing to the client. */
 import type { Page } from '@slipway/database';
 import { z } from 'zod';
-import { ApiError } from './errors.ts';
+import { ApiError } from '../errors.ts';
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;

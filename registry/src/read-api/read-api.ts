@@ -2,8 +2,8 @@
 import type { RegistryReader } from '@slipway/database';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { Authorize } from './auth.ts';
-import { ApiError } from './errors.ts';
+import type { Authorize } from '../auth/auth.ts';
+import { ApiError } from '../errors.ts';
 import { paged, pageOf } from './page.ts';
 
 const MAX_INT = 2 ** 31 - 1;

@@ -1,0 +1,4 @@
+import type { MlflowDeps } from '../deps.ts';
+import type { Endpoint } from '../endpoint.ts';
+
+export const searchEndpoints = (_deps: MlflowDeps): readonly Endpoint[] => [];
