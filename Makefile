@@ -12,7 +12,7 @@ export CLUSTER ?= auto
 
 IN_CLUSTER = eval "$$(node test/cluster/cli.ts env)";
 
-.PHONY: help demo test check types lint unit integration e2e bench images crds cluster-up cluster-down cluster-status env down format install readme
+.PHONY: help registry demo test check types lint unit integration e2e bench images crds cluster-up cluster-down cluster-status env down format install readme
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ test: ## Everything that must hold
 	@$(MAKE) check
 	@$(MAKE) integration
 	@$(MAKE) e2e
+
+registry: node_modules/.package-lock.json ## The MLflow server alone, on this machine without Kubernetes: http://127.0.0.1:5000
+	@node scripts/registry.ts
 
 bench: install ## Measure what the documentation claims; prints figures with the machine they were made on
 	@$(IN_CLUSTER) node scripts/bench.ts
