@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { RegistryReader } from '@slipway/database';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import type { Authorize } from './auth/auth.ts';
 import { ApiError, answerFor } from './errors.ts';
+import { type Admit, CHALLENGE } from './http/exchange.ts';
 import type { Metrics } from './metrics.ts';
 import { readApi } from './read-api/read-api.ts';
 import type { Readiness } from './readiness.ts';
-import { VERSION } from './version.ts';
+import { MLFLOW_VERSION } from './version.ts';
 
 export interface AppOptions {
   readonly reader: RegistryReader;
-  readonly authorize: Authorize;
+  readonly admit: Admit;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -43,7 +43,7 @@ const observed =
 function healthRoutes({ readiness, metrics }: AppOptions): express.Router {
   const routes = express.Router();
   routes.get(['/health', '/livez'], (_request, response) => void response.type('text/plain').send('OK'));
-  routes.get('/version', (_request, response) => void response.type('text/plain').send(VERSION));
+  routes.get('/version', (_request, response) => void response.type('text/plain').send(MLFLOW_VERSION));
   routes.get('/readyz', async (_request, response) => {
     const problem = await readiness.problem();
     metrics.dependency(problem === undefined);
@@ -66,7 +66,7 @@ const answerErrors =
     const requestId = String(response.locals['requestId']);
     const { status, body } = answerFor(error, requestId);
     if (status >= 500) log.error({ requestId, method: request.method, err: error }, 'request failed');
-    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    if (status === 401) response.setHeader('www-authenticate', CHALLENGE);
     response.status(status).json(body);
   };
 
@@ -77,7 +77,7 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', 'simple');
   app.use(observed(options));
   app.use(healthRoutes(options));
-  app.use('/api/v1', readApi(options.reader, options.authorize));
+  app.use('/api/v1', readApi(options.reader, options.admit));
   app.use(() => {
     throw new ApiError(
       'ENDPOINT_NOT_FOUND',

@@ -12,6 +12,10 @@ const env = {
   POSTGRES_DATABASE: 'slipway',
   POSTGRES_USERNAME: 'slipway',
   POSTGRES_PASSWORD: 'secret',
+  OBJECT_STORAGE_ENDPOINT: 'http://s3:9000',
+  OBJECT_STORAGE_BUCKET: 'models',
+  OBJECT_STORAGE_ACCESS_KEY: 'access',
+  OBJECT_STORAGE_SECRET_KEY: 'secret',
 };
 
 test('without further settings the registry listens on 5000 and asks who is there', () => {

@@ -1,24 +1,79 @@
-import { type PostgresAccess, postgresFromEnv } from '@slipway/contract';
+/** What the registry is told from outside: environment variables, listed for people in docs/registry-settings.md. */
+import {
+  type ObjectStorageAccess,
+  objectStorageFromEnv,
+  type PostgresAccess,
+  postgresFromEnv,
+} from '@slipway/contract';
 import { z } from 'zod';
 
-const RegistryEnv = z.object({
-  PORT: z.coerce.number().int().min(1).max(65535).default(5000),
-  AUTH: z.enum(['kubernetes', 'none']).default('kubernetes'),
-  VIEW_ROLE: z
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const namespaceName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'expected the name of a namespace');
+const roleName = z.string().regex(/^[a-z0-9.-]+$/, 'expected the name of a ClusterRole');
+const wholeNumber = (least: number, most: number, fallback: number) =>
+  z.coerce.number(`expected a whole number from ${least} to ${most}`).int().min(least).max(most).default(fallback);
+/** `a, b` → [a, b]; absent → []. */
+const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
     .string()
-    .regex(/^[a-z0-9.-]+$/, 'expected the name of a ClusterRole')
-    .default('slipway-view'),
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== ''),
+    )
+    .pipe(z.array(item));
+
+/** The registry's own variables; those of the two stores are the contract's. An absent variable takes its default. */
+export const RegistryVariables = z.object({
+  PORT: wholeNumber(1, 65_535, 5000),
+  LISTEN_ADDRESS: z.union([z.ipv4(), z.ipv6()], 'expected an IP address').default('::'),
   LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  DEFAULT_NAMESPACE: namespaceName.default('default'),
+  NAMESPACES: z.enum(['kubernetes', 'any']).default('kubernetes'),
+  WATCH_NAMESPACES: listOf(namespaceName),
+  VERIFIER: z.enum(['operator', 'none']).default('operator'),
+  AUTH: z.enum(['kubernetes', 'secret', 'none']).default('kubernetes'),
+  AUTH_FILE: z.string().optional(),
+  VIEW_ROLE: roleName.default('slipway-view'),
+  EDIT_ROLE: roleName.default('slipway-edit'),
+  RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
+  ALLOWED_ORIGINS: listOf(z.url({ protocol: /^https?$/, error: 'expected origins such as https://ml.example.com' })),
+  POSTGRES_POOL_SIZE: wholeNumber(2, 200, 16),
 });
 
 export interface Config {
   readonly port: number;
-  /** `kubernetes`: who asks must be allowed to read the namespace. `none`: whoever reaches the port reads everything. */
-  readonly auth: 'kubernetes' | 'none';
-  /** The ClusterRole that allows reading: a refusal says how to bind it. */
-  readonly viewRole: string;
+  /** `::` is every address of the machine. */
+  readonly listenAddress: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Whose requests come without `/n/<namespace>`. */
+  readonly defaultNamespace: string;
+  /** `kubernetes`: a namespace must exist there before it can hold data. `any`: it exists as soon as it is spoken for. */
+  readonly namespaces: 'kubernetes' | 'any';
+  /** When there are some, the only namespaces that are answered for. */
+  readonly watchNamespaces: readonly string[];
+  /** False: nothing verifies versions, so they are READY at once. */
+  readonly verified: boolean;
+  /**
+   * `kubernetes`: who asks needs rights in the namespace. `secret`: the users and tokens of a file. `none`: whoever
+   * reaches the port reads and writes everything.
+   */
+  readonly auth: 'kubernetes' | 'secret' | 'none';
+  /** The file of users and tokens; there when `auth` is `secret`. */
+  readonly authFile: string | undefined;
+  /** The ClusterRoles that allow reading and writing: a refusal says how to bind them. */
+  readonly viewRole: string;
+  readonly editRole: string;
+  /** Shared with the operator; without it tokens of runs are nobody's. */
+  readonly runTokenKey: string | undefined;
+  /** Web pages of other origins that may write. */
+  readonly allowedOrigins: readonly string[];
+  readonly poolSize: number;
   readonly postgres: PostgresAccess;
+  readonly objectStorage: ObjectStorageAccess;
 }
 
 /** Wrong or missing environment variables, in one sentence; no value is repeated. */
@@ -26,8 +81,31 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+const configFrom = (
+  own: z.output<typeof RegistryVariables>,
+  postgres: PostgresAccess,
+  objectStorage: ObjectStorageAccess,
+): Config => ({
+  port: own.PORT,
+  listenAddress: own.LISTEN_ADDRESS,
+  logLevel: own.LOG_LEVEL,
+  defaultNamespace: own.DEFAULT_NAMESPACE,
+  namespaces: own.NAMESPACES,
+  watchNamespaces: own.WATCH_NAMESPACES,
+  verified: own.VERIFIER === 'operator',
+  auth: own.AUTH,
+  authFile: own.AUTH_FILE,
+  viewRole: own.VIEW_ROLE,
+  editRole: own.EDIT_ROLE,
+  runTokenKey: own.RUN_TOKEN_KEY,
+  allowedOrigins: own.ALLOWED_ORIGINS.map((origin) => new URL(origin).origin),
+  poolSize: own.POSTGRES_POOL_SIZE,
+  postgres,
+  objectStorage,
+});
+
 /** The process's environment; an empty variable counts as absent. Throws ConfigError naming every variable that is wrong. */
-export function configFromEnv(environment: Readonly<Record<string, string | undefined>>): Config {
+export function configFromEnv(environment: Environment): Config {
   const env = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const problems: string[] = [];
   const attempt = <T>(read: () => T): T | undefined => {
@@ -35,13 +113,19 @@ export function configFromEnv(environment: Readonly<Record<string, string | unde
       return read();
     } catch (error) {
       if (!(error instanceof z.ZodError)) throw error;
-      problems.push(...error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`));
+      for (const { path, message } of error.issues) {
+        const name = String(path[0]);
+        problems.push(`${name}: ${env[name] === undefined ? 'is not set' : message}`);
+      }
       return undefined;
     }
   };
-  const own = attempt(() => RegistryEnv.parse(env));
+  const own = attempt(() => RegistryVariables.parse(env));
   const postgres = attempt(() => postgresFromEnv(env));
-  if (!own || !postgres)
+  const objectStorage = attempt(() => objectStorageFromEnv(env));
+  if (own?.AUTH === 'secret' && own.AUTH_FILE === undefined)
+    problems.push('AUTH_FILE: is not set, and AUTH=secret needs it');
+  if (!own || !postgres || !objectStorage || problems.length > 0)
     throw new ConfigError(`wrong or missing environment variables (the chart sets them): ${problems.join('; ')}`);
-  return { port: own.PORT, auth: own.AUTH, viewRole: own.VIEW_ROLE, logLevel: own.LOG_LEVEL, postgres };
+  return configFrom(own, postgres, objectStorage);
 }

@@ -43,11 +43,17 @@ async function startRegistry() {
     PATH: process.env['PATH'],
     PORT: String(port),
     AUTH: 'none',
+    NAMESPACES: 'any',
     POSTGRES_HOST: way.host,
     POSTGRES_PORT: String(way.port),
     POSTGRES_DATABASE: access.database,
     POSTGRES_USERNAME: access.username,
     POSTGRES_PASSWORD: access.password,
+    // Nothing here asks for bytes.
+    OBJECT_STORAGE_ENDPOINT: 'http://127.0.0.1:9',
+    OBJECT_STORAGE_BUCKET: 'slipway',
+    OBJECT_STORAGE_ACCESS_KEY: 'none',
+    OBJECT_STORAGE_SECRET_KEY: 'none',
   };
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   processes.push(child);

@@ -1,26 +1,25 @@
 /** The registry's process: migrates the schema, then answers over HTTP until SIGTERM. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { connect, openReader } from '@slipway/database';
+import { connect } from '@slipway/database';
 import { collectDefaultMetrics } from 'prom-client';
-import { createApp } from './app.ts';
-import { type Authorize, kubernetesAuth, openToAll } from './auth/auth.ts';
-import { type Config, configFromEnv } from './config.ts';
+import { configFromEnv } from './config.ts';
 import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { migrateWhenThere, readinessOf } from './readiness.ts';
+import { createRegistry } from './registry.ts';
+import { admitAll } from './tenants/admit.ts';
 import { VERSION } from './version.ts';
 
 /** How long the endpoints of the Service may still send requests after SIGTERM. */
 const DRAIN_MS = 3_000;
 /** Then open requests have this long to finish. */
 const CLOSE_MS = 10_000;
+/** A connection on which nothing moves for this long is closed, whatever it is in the middle of. */
+const IDLE_MS = 120_000;
 
-async function authorizeAs({ auth, viewRole }: Config): Promise<Authorize> {
-  if (auth === 'none') return openToAll;
-  const { accessReviews, clusterConfig } = await import('./auth/access-reviews.ts');
-  return kubernetesAuth(accessReviews(clusterConfig()), { now: Date.now, viewRole });
-}
+/** An upload of gigabytes takes as long as it takes: what is limited is the time for headers, and silence. */
+const serverOptions = { keepAliveTimeout: 75_000, requestTimeout: 0, headersTimeout: 10_000 };
 
 async function closed(server: Server): Promise<void> {
   const ended = once(server, 'close');
@@ -38,21 +37,32 @@ async function main(): Promise<void> {
   const stop = new AbortController();
   const pool = connect(config.postgres, {
     applicationName: 'slipway-registry',
-    max: 10,
+    max: config.poolSize,
     onIdleError: (error) => log.warn({ err: error }, 'idle database connection lost'),
   });
   const metrics = createMetrics();
   collectDefaultMetrics({ register: metrics.registry });
-  if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads every namespace');
-  const app = createApp({
-    reader: openReader(pool),
-    authorize: await authorizeAs(config),
+  if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads and writes every namespace');
+  if (config.auth !== 'none') throw new Error('only AUTH=none is answered yet');
+  const registry = createRegistry({
+    pool,
+    artifacts: {
+      bucket: config.objectStorage.bucket,
+      list: async () => [],
+      files: async () => [],
+      readSmall: async () => undefined,
+    },
+    areas: [],
+    admit: admitAll(pool),
+    verified: config.verified,
+    defaultNamespace: config.defaultNamespace,
     readiness: readinessOf(pool, state),
     metrics,
     log,
   });
-  const server = createServer({ keepAliveTimeout: 75_000, requestTimeout: 30_000, headersTimeout: 10_000 }, app);
-  server.listen(config.port);
+  const server = createServer(serverOptions, registry);
+  server.setTimeout(IDLE_MS);
+  server.listen(config.port, config.listenAddress);
   await once(server, 'listening');
   log.info({ port: config.port, version: VERSION, auth: config.auth }, 'listening');
 

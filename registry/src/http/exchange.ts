@@ -37,6 +37,9 @@ export interface Area {
  */
 export type Admit = (exchange: Pick<Exchange, 'request' | 'namespace'>, access: Access) => Promise<Caller>;
 
+/** What a 401 says about how to come back. */
+export const CHALLENGE = 'Bearer, Basic realm="slipway"';
+
 const TENANT = /^\/n\/([^/?]*)(.*)$/;
 
 /** `/n/team-a/api/…?x=1` → team-a, /api/…, x=1; without the prefix it is the default namespace that is spoken for. */

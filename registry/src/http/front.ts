@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Logger } from 'pino';
 import { answerFor } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import { type Area, type Exchange, sendJson, tenantOf } from './exchange.ts';
+import { type Area, CHALLENGE, type Exchange, sendJson, tenantOf } from './exchange.ts';
 
 export interface FrontOptions {
   readonly areas: readonly Area[];
@@ -33,7 +33,7 @@ export function createFront({ areas, otherwise, defaultNamespace, metrics, log }
     // Too late to say so: a body that breaks off is what the client can notice.
     if (response.headersSent) return void response.destroy();
     if (response.destroyed) return;
-    if (status === 401) response.setHeader('www-authenticate', 'Bearer, Basic realm="slipway"');
+    if (status === 401) response.setHeader('www-authenticate', CHALLENGE);
     // What is left of an upload nobody wants must not be taken for the next request.
     if (!request.complete) response.setHeader('connection', 'close');
     sendJson(response, status, body);

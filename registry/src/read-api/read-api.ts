@@ -2,8 +2,8 @@
 import type { RegistryReader } from '@slipway/database';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { Authorize } from '../auth/auth.ts';
 import { ApiError } from '../errors.ts';
+import type { Admit } from '../http/exchange.ts';
 import { paged, pageOf } from './page.ts';
 
 const MAX_INT = 2 ** 31 - 1;
@@ -128,16 +128,12 @@ function modelRoutes(reader: RegistryReader): Router {
   return routes;
 }
 
-/** The bearer token of a request; undefined when it has none. */
-const bearer = (request: Request): string | undefined =>
-  /^bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-
-/** Nothing of a namespace is read before `authorize` has let the request in. */
-export function readApi(reader: RegistryReader, authorize: Authorize): Router {
+/** Nothing of a namespace is read before `admit` has let the request in. */
+export function readApi(reader: RegistryReader, admit: Admit): Router {
   const api = Router();
   const inNamespace = '/namespaces/:namespace';
   api.use(inNamespace, async (request: Request, _response: Response, next) => {
-    await authorize(bearer(request), part(request, 'namespace'));
+    await admit({ request, namespace: part(request, 'namespace') }, 'read');
     next();
   });
   api.use(inNamespace, experimentRoutes(reader), modelRoutes(reader));
