@@ -40,12 +40,14 @@ export interface ModelLink {
   readonly step: number;
 }
 
+export type ClientRunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
+
 export interface RunEntity {
   readonly runId: string;
   readonly experimentId: string;
   readonly runName: string;
   readonly userId: string;
-  readonly status: 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
+  readonly status: ClientRunStatus;
   readonly startTime: number;
   readonly endTime?: number | undefined;
   readonly artifactUri: string;

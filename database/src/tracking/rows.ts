@@ -1,0 +1,132 @@
+/** From rows to entities: each statement here reads whole entities in one round trip. */
+import type {
+  ClientRunStatus,
+  DatasetInput,
+  ExperimentEntity,
+  KeyValue,
+  MetricPoint,
+  ModelLink,
+  RunEntity,
+} from './types.ts';
+
+export type Pair = readonly [key: string, value: string];
+
+export const keyValuesFrom = (pairs: readonly Pair[] | null): KeyValue[] =>
+  (pairs ?? []).map(([key, value]) => ({ key, value }));
+
+export interface ExperimentRow {
+  experiment_id: number;
+  name: string;
+  artifact_location: string;
+  lifecycle_stage: ExperimentEntity['lifecycleStage'];
+  creation_time: string;
+  last_update_time: string;
+  tags: Pair[] | null;
+}
+
+/** Columns of the experiment `e` of the surrounding statement. */
+export const experimentColumns = `e.experiment_id, e.name, e.lifecycle_stage,
+  coalesce(e.artifact_location, 'mlflow-artifacts:/' || e.experiment_id) AS artifact_location,
+  slipway.to_millis(e.creation_time) AS creation_time, slipway.to_millis(e.last_update_time) AS last_update_time,
+  (SELECT json_agg(json_build_array(t.key, t.value) ORDER BY t.key) FROM slipway.experiment_tags t
+     WHERE t.namespace = e.namespace AND t.experiment_id = e.experiment_id) AS tags`;
+
+export const experimentFrom = (row: ExperimentRow): ExperimentEntity => ({
+  experimentId: String(row.experiment_id),
+  name: row.name,
+  artifactLocation: row.artifact_location,
+  lifecycleStage: row.lifecycle_stage,
+  creationTime: Number(row.creation_time),
+  lastUpdateTime: Number(row.last_update_time),
+  tags: keyValuesFrom(row.tags),
+});
+
+/** A run without what was logged to it. */
+export interface RunInfoRow {
+  run_id: string;
+  experiment_id: number;
+  run_name: string;
+  user_id: string;
+  status: ClientRunStatus;
+  start_time: string;
+  end_time: string | null;
+  artifact_uri: string;
+  lifecycle_stage: RunEntity['lifecycleStage'];
+}
+
+/** A double in JSON: what JSON has no number for is a word. */
+type JsonDouble = number | 'NaN' | 'Infinity' | '-Infinity';
+type DatasetTuple = readonly [string, string, string, string, string | null, string | null, Record<string, string>];
+
+export interface RunRow extends RunInfoRow {
+  metrics: (readonly [key: string, value: JsonDouble, timestamp: number, step: number])[] | null;
+  params: Pair[] | null;
+  tags: Pair[] | null;
+  datasets: DatasetTuple[] | null;
+  models: (readonly [direction: 'input' | 'output', modelId: string, step: number])[] | null;
+}
+
+const infoColumns = `r.run_id, r.experiment_id, r.run_name, r.user_id, slipway.to_millis(r.start_time) AS start_time,
+  coalesce(r.artifact_root, 'mlflow-artifacts:/' || r.experiment_id || '/' || r.run_id || '/artifacts') AS artifact_uri,
+  r.lifecycle_stage`;
+
+/** Columns of RunInfoRow for the run `r`; for a run that a TrainingJob owns, with what the client last said of it. */
+export const clientInfoColumns = `${infoColumns}, coalesce(r.client_status, r.status) AS status,
+  slipway.to_millis(CASE WHEN r.run_key IS NULL THEN r.end_time ELSE coalesce(r.client_end_time, r.end_time) END) AS end_time`;
+
+const ofRun = (table: string) => `FROM slipway.${table} x WHERE x.namespace = r.namespace AND x.run_id = r.run_id`;
+
+/** Columns of RunRow for the run `r` of the surrounding statement. */
+export const runColumns = `${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time,
+  (SELECT json_agg(json_build_array(x.key, x.value, x."timestamp", x.step) ORDER BY x.key) ${ofRun('latest_metrics')}) AS metrics,
+  (SELECT json_agg(json_build_array(x.key, x.value) ORDER BY x.key) ${ofRun('params')}) AS params,
+  (SELECT json_agg(json_build_array(x.key, x.value) ORDER BY x.key) ${ofRun('tags')}) AS tags,
+  (SELECT json_agg(json_build_array(d.name, d.digest, d.source_type, d.source, d.schema, d.profile, x.tags) ORDER BY d.name, d.digest)
+     FROM slipway.run_datasets x JOIN slipway.datasets d USING (namespace, experiment_id, name, digest)
+     WHERE x.namespace = r.namespace AND x.run_id = r.run_id) AS datasets,
+  (SELECT json_agg(json_build_array(x.direction, x.model_id, x.step) ORDER BY x.step, x.model_id) ${ofRun('run_models')}) AS models`;
+
+const datasetFrom = ([name, digest, sourceType, source, schema, profile, tags]: DatasetTuple): DatasetInput => ({
+  name,
+  digest,
+  sourceType,
+  source,
+  ...(schema !== null && { schema }),
+  ...(profile !== null && { profile }),
+  tags: keyValuesFrom(Object.entries(tags)),
+});
+
+const linksFrom = (models: RunRow['models'], wanted: 'input' | 'output'): ModelLink[] =>
+  (models ?? []).flatMap(([direction, modelId, step]) => (direction === wanted ? [{ modelId, step }] : []));
+
+const metricsFrom = (metrics: RunRow['metrics']): MetricPoint[] =>
+  (metrics ?? []).map(([key, value, timestamp, step]) => ({ key, value: Number(value), timestamp, step }));
+
+/** A run to which nothing was logged, or of which nobody asks what was. */
+export const runInfoFrom = (row: RunInfoRow): RunEntity => ({
+  runId: row.run_id,
+  experimentId: String(row.experiment_id),
+  runName: row.run_name,
+  userId: row.user_id,
+  status: row.status,
+  startTime: Number(row.start_time),
+  ...(row.end_time !== null && { endTime: Number(row.end_time) }),
+  artifactUri: row.artifact_uri,
+  lifecycleStage: row.lifecycle_stage,
+  metrics: [],
+  params: [],
+  tags: [],
+  datasets: [],
+  modelInputs: [],
+  modelOutputs: [],
+});
+
+export const runFrom = (row: RunRow): RunEntity => ({
+  ...runInfoFrom(row),
+  metrics: metricsFrom(row.metrics),
+  params: keyValuesFrom(row.params),
+  tags: keyValuesFrom(row.tags),
+  datasets: (row.datasets ?? []).map(datasetFrom),
+  modelInputs: linksFrom(row.models, 'input'),
+  modelOutputs: linksFrom(row.models, 'output'),
+});
