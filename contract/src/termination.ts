@@ -36,6 +36,7 @@ export const FailureReason = z.enum([
   'LoadTimeout',
   'OutOfMemory',
   'ParityFailed',
+  'FormatNotServable',
   'BucketMissing',
   'ObjectStorageUnavailable',
   'ObjectStorageDenied',

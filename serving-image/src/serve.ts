@@ -56,7 +56,7 @@ async function load(config: ServeConfig, state: ServerState, metrics: Metrics): 
   const start = performance.now();
   const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir } = config;
   const files = await checkArtifact(artifact, dir);
-  inspectFile(dir, files);
+  await inspectFile(dir, files);
   await enterEmptyDirectory();
   const loaded = await loadModel(dir, files, runtimeThreads());
   metrics.loaded((performance.now() - start) / 1000);

@@ -148,13 +148,15 @@ function placesOf(columns: readonly InputColumn[], inputs: readonly TensorSpec[]
     : columns.map((column) => namedPlace(column, inputs));
   const free = inputs.find((_, index) => !places.some(({ input }) => input === index));
   if (free) throw mismatch(`no column feeds the model's input ${describe(free)}`);
+  const shared = isMatrix ? undefined : places.find(({ input }, i) => places.findIndex((p) => p.input === input) !== i);
+  if (shared) throw mismatch(`two columns feed the model's input ${describe(inputs[shared.input] as TensorSpec)}`);
   const twice = columns.find(({ name }, i) => columns.findIndex((other) => other.name === name) !== i);
   if (twice) throw mismatch(`column ${JSON.stringify(twice.name)} is listed twice`);
   return places;
 }
 
 function namedPlace(column: InputColumn, inputs: readonly TensorSpec[]): Place {
-  const input = inputs.findIndex(({ name }) => name === column.name);
+  const input = inputIndex(column.name, inputs);
   const spec = inputs[input];
   if (!spec) {
     const have = inputs.slice(0, 8).map(describe).join(', ');
@@ -173,6 +175,12 @@ function placeOf(column: InputColumn, spec: TensorSpec, at: Omit<Place, 'name' |
   const write = valueWriter(column.type, spec.type);
   if (write) return { name: column.name, write, ...at };
   throw mismatch(`column ${JSON.stringify(column.name)} is ${column.type}, the model's input ${describe(spec)}`);
+}
+
+/** skl2onnx makes identifiers of column names: `sepal length (cm)` feeds `sepal_length__cm_`, if only one column can. */
+function inputIndex(column: string, inputs: readonly TensorSpec[]): number {
+  const exact = inputs.findIndex(({ name }) => name === column);
+  return exact === -1 ? inputs.findIndex(({ name }) => name === column.replace(/[^A-Za-z0-9_]/g, '_')) : exact;
 }
 
 const describe = ({ name, type, dims }: TensorSpec): string =>

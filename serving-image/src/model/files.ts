@@ -4,18 +4,39 @@ import { join } from 'node:path';
 import { type ArtifactFile, EXAMPLES_FILE, Examples, ModelSignature, SIGNATURE_FILE } from '@slipway/contract';
 import type { z } from 'zod';
 import { FailureError } from '../failure.ts';
+import { MLMODEL_FILE, type MLmodel } from './mlmodel.ts';
 
 /** The name a single `.onnx` object gets in the model's folder. */
 export const DEFAULT_MODEL_FILE = 'model.onnx';
 
-/** The path of the ONNX file: `model.onnx`, else the only `.onnx` file. Throws InvalidModel when that is no one file. */
-export function modelFileOf(files: readonly ArtifactFile[]): string {
-  const candidates = files.map(({ path }) => path).filter((path) => path.endsWith('.onnx'));
+/**
+ * The path of the ONNX file: the one its MLmodel names, else `model.onnx`, else the only `.onnx` file. Throws
+ * FormatNotServable when there is none, InvalidModel when it is not clear which.
+ */
+export function modelFileOf(files: readonly ArtifactFile[], mlmodel: MLmodel | undefined): string {
+  const paths = files.map(({ path }) => path);
+  const named = mlmodel?.onnxFile;
+  if (named !== undefined) {
+    if (paths.includes(named)) return named;
+    throw new FailureError('InvalidModel', `${MLMODEL_FILE} names ${named}, which is not in the folder; log it again`);
+  }
+  const candidates = paths.filter((path) => path.endsWith('.onnx'));
   if (candidates.includes(DEFAULT_MODEL_FILE)) return DEFAULT_MODEL_FILE;
   const [only, another] = candidates;
-  if (only !== undefined && another === undefined) return only;
-  const found = only === undefined ? 'none' : candidates.slice(0, 5).join(', ');
+  if (only === undefined) throw notServable(paths, mlmodel);
+  if (another === undefined) return only;
+  const found = candidates.slice(0, 5).join(', ');
   throw new FailureError('InvalidModel', `expected ${DEFAULT_MODEL_FILE} or exactly one .onnx file, found ${found}`);
+}
+
+function notServable(paths: readonly string[], mlmodel: MLmodel | undefined): FailureError {
+  const listed = (names: readonly string[]): string => names.slice(0, 8).join(', ').slice(0, 400);
+  const what = mlmodel ? `an MLflow model (${listed(mlmodel.flavors)})` : listed(paths);
+  return new FailureError(
+    'FormatNotServable',
+    `no ONNX model in the folder, which holds ${what}; log the model as ONNX as well and register that: ` +
+      'mlflow.onnx.log_model(skl2onnx.to_onnx(model, X[:1].astype("float32")), name="model", registered_model_name=…)',
+  );
 }
 
 /** The model's description of its columns; undefined when it came without. */

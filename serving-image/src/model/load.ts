@@ -1,20 +1,26 @@
 /** From a folder of files to a model that has shown that it predicts. Every way to serve or to verify goes through here. */
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactFile, Examples, ModelSignature } from '@slipway/contract';
+import { FailureError } from '../failure.ts';
 import { bindInputs, type EncodeRows } from './binding.ts';
 import { deriveSignature } from './derive-signature.ts';
 import { modelFileOf, readExamples, readSignature } from './files.ts';
+import { readMLmodel } from './mlmodel.ts';
 import { inspectModel, type ModelSummary } from './onnx/inspect.ts';
-import { fileBytes } from './onnx/wire.ts';
+import { type ClassList, classesOfModel } from './onnx/nodes.ts';
+import { type Bytes, fileBytes, MalformedError } from './onnx/wire.ts';
+import { planZipMaps, rewrite, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
 import { batchEqualsSingles, selfTest } from './self-test.ts';
 import { openSession, type Session } from './session.ts';
+import type { TensorSpec } from './tensor.ts';
 
 export interface LoadedModel {
   readonly session: Session;
   readonly signature: ModelSignature;
-  /** True when the model came without a signature and it was read off the tensors. */
+  /** True when the model came without a signature of ours: it was read off the tensors and MLflow's own. */
   readonly isDerived: boolean;
   readonly examples: Examples | undefined;
   readonly encode: EncodeRows;
@@ -24,10 +30,18 @@ export interface LoadedModel {
 }
 
 /** Inspects the ONNX file among `files` without loading it. Throws FailureError. */
-export function inspectFile(dir: string, files: readonly ArtifactFile[]): ModelSummary {
-  const fd = openSync(join(dir, modelFileOf(files)), 'r');
+export async function inspectFile(dir: string, files: readonly ArtifactFile[]): Promise<ModelSummary> {
+  const path = join(dir, modelFileOf(files, await readMLmodel(dir)));
+  return readingFile(path, inspectModel);
+}
+
+function readingFile<T>(path: string, read: (bytes: Bytes) => T): T {
+  const fd = openSync(path, 'r');
   try {
-    return inspectModel(fileBytes(fd, fstatSync(fd).size));
+    return read(fileBytes(fd, fstatSync(fd).size));
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    throw new FailureError('InvalidModel', `not a complete ONNX model: ${error.message}`);
   } finally {
     closeSync(fd);
   }
@@ -35,13 +49,38 @@ export function inspectFile(dir: string, files: readonly ArtifactFile[]): ModelS
 
 /** Loads, binds and tests the model. The files must have been checked and inspected before. Throws FailureError. */
 export async function loadModel(dir: string, files: readonly ArtifactFile[], threads: number): Promise<LoadedModel> {
+  const mlmodel = await readMLmodel(dir);
+  const path = join(dir, modelFileOf(files, mlmodel));
   const given = await readSignature(dir);
   const examples = await readExamples(dir);
-  const session = await openSession(join(dir, modelFileOf(files)), threads);
-  const signature = given ?? deriveSignature(session.inputs, session.outputs);
+  const { classes, plan } = readingFile(path, (bytes) => ({
+    classes: classesOfModel(bytes),
+    plan: planZipMaps(bytes),
+  }));
+  const session = await openSession({
+    threads,
+    model: plan ? rewrite(await readFile(path), plan) : path,
+    outputNames: new Map([...(plan?.tables ?? [])].map(([table, { name }]) => [table, name])),
+  });
+  const labels = labelsByOutput(session.outputs, classes, plan);
+  const hints = { labels, ...(mlmodel?.columns && { columns: mlmodel.columns }) };
+  const signature = given ?? deriveSignature(session.inputs, session.outputs, hints);
   const encode = bindInputs(signature, session.inputs);
   const read = bindOutputs(signature, session.outputs);
   await selfTest(session, encode, signature, examples);
   const canCoalesce = await batchEqualsSingles(session, encode, signature, examples);
   return { session, signature, isDerived: given === undefined, examples, encode, read, canCoalesce };
+}
+
+/** Class names for the tables that were maps, and for an output that gives classes by their names. */
+function labelsByOutput(
+  outputs: readonly TensorSpec[],
+  classes: ClassList | undefined,
+  plan: ZipMapPlan | undefined,
+): ReadonlyMap<string, readonly string[]> {
+  const labels = new Map<string, readonly string[]>();
+  for (const { name, classes: columns } of plan?.tables.values() ?? []) labels.set(name, columns.labels);
+  const named = outputs.find(({ type }) => type === 'string');
+  if (classes?.areNames && named) labels.set(named.name, classes.labels);
+  return labels;
 }

@@ -17,11 +17,20 @@ interface Metadata {
   readonly shape?: readonly (number | string)[];
 }
 
+/** What the runtime loads: a file by its path, or a model in memory, whose weights are then held twice for a moment. */
+export interface ModelSource {
+  readonly model: string | Buffer;
+  readonly threads: number;
+  /** Names under which outputs are known outside, where those are not the graph's own. */
+  readonly outputNames?: ReadonlyMap<string, string>;
+}
+
 /** Throws InvalidModel when the runtime refuses the file, SignatureMismatch for values it cannot hand over. */
-export async function openSession(path: string, threads: number): Promise<Session> {
+export async function openSession({ model, threads, outputNames }: ModelSource): Promise<Session> {
   const ort = await import('onnxruntime-node');
   ort.env.logLevel = 'error';
-  const loaded = await ort.InferenceSession.create(path, {
+  // Either overload takes the same options; the type of the union is not one of them.
+  const loaded = await ort.InferenceSession.create(model as string, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -36,7 +45,7 @@ export async function openSession(path: string, threads: number): Promise<Sessio
   const names = outputs.map(({ name }) => name);
   return {
     inputs,
-    outputs,
+    outputs: outputs.map((spec) => ({ ...spec, name: outputNames?.get(spec.name) ?? spec.name })),
     run: async (tensors) => {
       const feeds: Record<string, InstanceType<typeof ort.Tensor>> = {};
       tensors.forEach(({ type, data, dims }, i) => {

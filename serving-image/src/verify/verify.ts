@@ -27,7 +27,7 @@ export interface VerifyOptions {
 export async function verify({ artifact, dir, timeoutSeconds, log, program }: VerifyOptions): Promise<VerifyReport> {
   const files = await checkArtifact(artifact, dir);
   const digest = artifactDigest(files);
-  const summary = inspectFile(dir, files);
+  const summary = await inspectFile(dir, files);
   const probed = await runProbe({ dir, files: [...files] }, timeoutSeconds, program);
   log.info({ digest, nodes: summary.nodes, exampleRows: probed.exampleRows, seconds: probed.seconds }, 'verified');
   return fitting(reportFor(digest, artifact.files ? undefined : files, probed));

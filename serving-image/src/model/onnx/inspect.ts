@@ -3,8 +3,9 @@
  * model's folder and would run an endless loop; a file that asks for either is refused here, by our own reader.
  */
 import { FailureError } from '../../failure.ts';
+import { delimited, each, textOf } from './fields.ts';
 import { domainName, NEWEST_IR, NEWEST_OPSET, operatorProblem } from './operators.ts';
-import { type Bytes, eachField, type Field, LENGTH_DELIMITED, MalformedError } from './wire.ts';
+import { type Bytes, type Field, MalformedError } from './wire.ts';
 
 export interface ModelSummary {
   readonly irVersion: number;
@@ -15,7 +16,6 @@ export interface ModelSummary {
 const MAX_BYTES = 2 ** 31 - 1;
 const MAX_NODES = 100_000;
 const MAX_TENSORS = 100_000;
-const MAX_NAME_BYTES = 4096;
 const DATA_LOCATION_EXTERNAL = 1;
 
 /** Throws FailureError (InvalidModel, UnsupportedOperator) naming what is wrong. Reads weights nowhere. */
@@ -92,24 +92,6 @@ function checkVersions(irVersion: number, opsets: ReadonlyMap<string, number>): 
   }
 }
 
-type Visitors = Readonly<Record<number, (field: Field) => void>>;
-
-/** Visits the fields we look at; all others are passed over unread. */
-function each(bytes: Bytes, at: { start: number; end: number }, visitors: Visitors): void {
-  eachField(bytes, at.start, at.end, (field) => visitors[field.number]?.(field));
-}
-
-function textOf(bytes: Bytes, field: Field): string {
-  const length = delimited(field).end - field.start;
-  if (length > MAX_NAME_BYTES) throw invalid(`a name of ${length} bytes`);
-  return bytes.text(field.start, length);
-}
-
-function delimited(field: Field): Field {
-  if (field.wire !== LENGTH_DELIMITED) throw new MalformedError(`field ${field.number} has wire type ${field.wire}`);
-  return field;
-}
-
 function opsetOf(bytes: Bytes, at: Field): { domain: string; version: number } {
   let domain = '';
   let version = 0;
@@ -179,6 +161,7 @@ function inspectTensor(bytes: Bytes, at: Field): void {
   });
   if (!external) return;
   throw invalid(
-    `tensor ${JSON.stringify(name.slice(0, 128))} keeps its data in another file; save the model with its weights inside`,
+    `tensor ${JSON.stringify(name.slice(0, 128))} keeps its data in another file; save the model with its weights ` +
+      'inside (mlflow.onnx.log_model: save_as_external_data=False)',
   );
 }

@@ -1,6 +1,7 @@
 /**
  * The operators a served model may use: those that compute a tensor from tensors in time bounded by their sizes.
- * Control flow (If, Loop, Scan), sequences, maps, optionals and random numbers are left out on purpose.
+ * Control flow (If, Loop, Scan), sequences, maps, optionals and random numbers are left out on purpose. ZipMap may be
+ * there because it is taken out before the runtime sees the model (zip-map.ts).
  */
 const TENSOR_OPERATORS = `
 Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization BitShift
@@ -21,7 +22,8 @@ Where Xor`;
 
 const ML_OPERATORS = `
 ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder LinearClassifier LinearRegressor
-Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor`;
+Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor
+ZipMap`;
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 const ALLOWED: Readonly<Record<string, ReadonlySet<string>>> = {
@@ -37,8 +39,6 @@ export const NEWEST_IR = 13;
 export const domainName = (domain: string): string => (domain === '' ? 'ai.onnx' : domain);
 
 const CURES: Readonly<Record<string, string>> = {
-  'ai.onnx.ml.ZipMap':
-    'its output is not a tensor; export the model without it (skl2onnx: options={"zipmap": False} for the classifier)',
   'ai.onnx.Loop': 'control flow is not served; export the model with its loops unrolled',
   'ai.onnx.Scan': 'control flow is not served; export the model with its loops unrolled',
   'ai.onnx.If': 'control flow is not served; export the model for inference only, so that the branch is decided',

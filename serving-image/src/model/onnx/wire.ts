@@ -45,10 +45,11 @@ export function fileBytes(fd: number, size: number): Bytes {
   return { size, byte, text };
 }
 
-/** `value` holds a varint; `start` and `end` delimit the bytes of the other wire types. */
+/** `value` holds a varint as far as a double can; `at`, `start` and `end`: its tag, its content, and what comes next. */
 export interface Field {
   readonly number: number;
   readonly wire: number;
+  readonly at: number;
   value: number;
   start: number;
   end: number;
@@ -59,8 +60,11 @@ const FIXED64 = 1;
 export const LENGTH_DELIMITED = 2;
 const FIXED32 = 5;
 
-/** Calls `visit` for every field between `start` and `end`, in order. Throws MalformedError at the first that is none. */
-export function eachField(bytes: Bytes, start: number, end: number, visit: (field: Field) => void): void {
+/**
+ * Calls `visit` for every field between `start` and `end`, in order, until it answers `false`. Throws MalformedError at
+ * the first that is none.
+ */
+export function eachField(bytes: Bytes, start: number, end: number, visit: (field: Field) => unknown): void {
   let at = start;
   const varint = (): number => {
     let value = 0;
@@ -81,11 +85,13 @@ export function eachField(bytes: Bytes, start: number, end: number, visit: (fiel
     throw new MalformedError(`unknown wire type ${wire} at byte ${at}`);
   };
   while (at < end) {
+    const from = at;
     const tag = varint();
-    const field: Field = { number: Math.floor(tag / 8), wire: tag % 8, value: 0, start: at, end: at };
+    const field: Field = { number: Math.floor(tag / 8), wire: tag % 8, at: from, value: 0, start: at, end: at };
     if (field.number === 0) throw new MalformedError(`field number 0 at byte ${at}`);
     if (field.wire === VARINT) {
       field.value = varint();
+      field.end = at;
     } else {
       const length = lengthOf(field.wire);
       field.start = at;
@@ -93,6 +99,43 @@ export function eachField(bytes: Bytes, start: number, end: number, visit: (fiel
       if (field.end > end) throw new MalformedError(`a field of ${length} bytes runs past byte ${end}`);
       at = field.end;
     }
-    visit(field);
+    if (visit(field) === false) return;
   }
+}
+
+/** The varint between two positions as a signed 64-bit number. */
+export function int64At(bytes: Bytes, start: number, end: number): bigint {
+  let value = 0n;
+  for (let at = start; at < end; at++) value |= BigInt(bytes.byte(at) & 0x7f) << BigInt(7 * (at - start));
+  return BigInt.asIntN(64, value);
+}
+
+/** The varints packed one after the other between two positions. Throws MalformedError when the last is cut off. */
+export function packedInt64s(bytes: Bytes, start: number, end: number): bigint[] {
+  const values: bigint[] = [];
+  let from = start;
+  for (let at = start; at < end; at++) {
+    if (bytes.byte(at) >= 0x80) continue;
+    values.push(int64At(bytes, from, at + 1));
+    from = at + 1;
+  }
+  if (from !== end) throw new MalformedError(`a number runs past byte ${end}`);
+  return values;
+}
+
+const encodedVarint = (value: number): Buffer => {
+  const out: number[] = [];
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 128)) out.push((rest % 128) | 0x80);
+  return Buffer.from([...out, rest]);
+};
+
+/** A field that holds a number. */
+export const numberField = (field: number, value: number): Buffer =>
+  Buffer.concat([encodedVarint(field * 8 + VARINT), encodedVarint(value)]);
+
+/** A field that holds bytes, put together from several pieces. */
+export function bytesField(field: number, ...content: readonly Uint8Array[]): Buffer {
+  const length = content.reduce((sum, piece) => sum + piece.length, 0);
+  return Buffer.concat([encodedVarint(field * 8 + LENGTH_DELIMITED), encodedVarint(length), ...content]);
 }
