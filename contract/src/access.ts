@@ -4,6 +4,8 @@ import { z } from 'zod';
 export const ObjectStorageAccess = z.object({
   endpoint: z.url({ protocol: /^https?$/ }),
   region: z.string().default('us-east-1'),
+  /** `http://host/bucket/key` (as when absent); false: `http://bucket.host/key`. */
+  pathStyle: z.boolean().exactOptional(),
   bucket: z.string().min(3).max(63),
   accessKey: z.string().min(1),
   secretKey: z.string().min(1),
@@ -56,6 +58,7 @@ export const objectStorageFromEnv = (env: Readonly<Record<string, string | undef
     .object({
       OBJECT_STORAGE_ENDPOINT: ObjectStorageAccess.shape.endpoint,
       OBJECT_STORAGE_REGION: ObjectStorageAccess.shape.region,
+      OBJECT_STORAGE_PATH_STYLE: z.enum(['true', 'false']).default('true'),
       OBJECT_STORAGE_BUCKET: ObjectStorageAccess.shape.bucket,
       OBJECT_STORAGE_ACCESS_KEY: ObjectStorageAccess.shape.accessKey,
       OBJECT_STORAGE_SECRET_KEY: ObjectStorageAccess.shape.secretKey,
@@ -63,6 +66,7 @@ export const objectStorageFromEnv = (env: Readonly<Record<string, string | undef
     .transform((e) => ({
       endpoint: e.OBJECT_STORAGE_ENDPOINT,
       region: e.OBJECT_STORAGE_REGION,
+      ...(e.OBJECT_STORAGE_PATH_STYLE === 'false' && { pathStyle: false }),
       bucket: e.OBJECT_STORAGE_BUCKET,
       accessKey: e.OBJECT_STORAGE_ACCESS_KEY,
       secretKey: e.OBJECT_STORAGE_SECRET_KEY,

@@ -1,53 +1,22 @@
 import { PassThrough, Readable } from 'node:stream';
 import type { ObjectStorageAccess } from '@slipway/contract';
-import { type BucketItem, Client } from 'minio';
+import type { Client } from 'minio';
+import { clientFor } from './client.ts';
 import { codeOf, type Place, storeError } from './errors.ts';
-import { transportWithTimeout } from './transport.ts';
-import type { ObjectStore, ObjectStoreError, StoredObject } from './types.ts';
+import { type Call, listingOf } from './listing.ts';
+import { multipartOf } from './multipart.ts';
+import type { ByteRange, ObjectBody, ObjectInfo, ObjectStoreError, StreamingObjectStore } from './types.ts';
+import { uploadStream } from './upload.ts';
 
 export interface ObjectStoreOptions {
   /** How long a connection may stand still before the call fails as Unavailable; 15 s when absent. */
   readonly timeoutMs?: number;
+  /** The store's address for those who use presigned URLs; the access' own endpoint when absent. */
+  readonly publicEndpoint?: string | undefined;
 }
 
-/** A body up to this size is held in memory and sent at once; a longer one goes up in parts of it. */
-const PART_BYTES = 16 * 1024 * 1024;
-
-function clientFor(access: ObjectStorageAccess, timeoutMs: number): Client {
-  const { hostname, port, protocol } = new URL(access.endpoint);
-  const secure = protocol === 'https:';
-  const client = new Client({
-    endPoint: hostname.replace(/^\[|\]$/g, ''),
-    ...(port !== '' && { port: Number(port) }),
-    useSSL: secure,
-    // Without it every bucket's region would be asked for first.
-    region: access.region,
-    accessKey: access.accessKey,
-    secretKey: access.secretKey,
-    ...(access.sessionToken !== undefined && { sessionToken: access.sessionToken }),
-    partSize: PART_BYTES,
-    transport: transportWithTimeout(secure, timeoutMs) as never,
-    // Retrying is the caller's: it knows its deadline and says so in the log.
-    retryOptions: { disableRetry: true },
-  });
-  // Before sending parts it would look for an upload to resume, among those of all tenants: nobody is allowed to list them.
-  client.findUploadId = async () => undefined;
-  return client;
-}
-
-/** Fails, before anything is stored, when the body is not of the length that was announced. */
-async function* exactly(body: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
-  let seen = 0;
-  for await (const chunk of body) {
-    seen += chunk.length;
-    if (seen > size) break;
-    yield chunk;
-  }
-  if (seen !== size) throw new RangeError(`expected ${size} bytes, got ${seen > size ? 'more' : seen}`);
-}
-
-/** The client does not notice when the stream it reads parts from fails: whoever waits for it would wait for ever. */
-const failureOf = (stream: Readable): Promise<never> => new Promise((_, reject) => stream.once('error', reject));
+/** As many as one request may delete. */
+const DELETE_AT_ONCE = 1_000;
 
 /** The same bytes, failing with `map(error)`; destroying it lets go of the connection. */
 function withMappedErrors(source: Readable, map: (error: unknown) => Error): Readable {
@@ -57,78 +26,111 @@ function withMappedErrors(source: Readable, map: (error: unknown) => Error): Rea
   return source.pipe(out);
 }
 
-/** The store at `access`; connects on first use. Every error is an ObjectStoreError, save that of a `put` body itself. */
-export function openObjectStore(access: ObjectStorageAccess, options: ObjectStoreOptions = {}): ObjectStore {
-  const client = clientFor(access, options.timeoutMs ?? 15_000);
+const infoFrom = (key: string, headers: NodeJS.Dict<string | string[]>): ObjectInfo => ({
+  key,
+  // Of a part, the whole stands after the slash: `bytes 0-9/100`.
+  size: Number(/\/(\d+)$/.exec(String(headers['content-range'] ?? ''))?.[1] ?? headers['content-length']),
+  etag: String(headers['etag'] ?? '').replaceAll('"', ''),
+  lastModified: new Date(String(headers['last-modified'])),
+});
+
+function readingOf(client: Client, bucket: string, call: Call, toError: (error: unknown, what: string) => Error) {
+  const info = (key: string): Promise<ObjectInfo | undefined> =>
+    call(`object ${key}`, async () => {
+      try {
+        const { size, etag, lastModified } = await client.statObject(bucket, key);
+        return { key, size, etag, lastModified };
+      } catch (error) {
+        if (codeOf(error) !== 'NotFound' && codeOf(error) !== 'NoSuchKey') throw error;
+        return undefined;
+      }
+    });
+
+  const open = async (key: string, range?: ByteRange): Promise<ObjectBody> => {
+    const what = `object ${key}`;
+    const response = await call(what, () =>
+      client.getPartialObject(bucket, key, range?.start ?? 0, range ? range.end - range.start + 1 : 0),
+    );
+    const { headers } = response as Readable & { headers: NodeJS.Dict<string | string[]> };
+    return { ...infoFrom(key, headers), body: withMappedErrors(response, (error) => toError(error, what)) };
+  };
+
+  return { info, open };
+}
+
+function removalOf(client: Client, bucket: string, call: Call) {
+  return async (keys: readonly string[]): Promise<void> => {
+    for (let start = 0; start < keys.length; start += DELETE_AT_ONCE) {
+      const some = keys.slice(start, start + DELETE_AT_ONCE);
+      const [only] = some;
+      await call(`deleting ${some.length} objects`, async () => {
+        if (some.length === 1 && only !== undefined) return client.removeObject(bucket, only);
+        const refused = (await client.removeObjects(bucket, [...some])) as { Code?: string; Key?: string }[];
+        const real = refused.find(({ Code }) => Code !== 'NoSuchKey');
+        if (real) throw Object.assign(new Error('not deleted'), { code: real.Code ?? 'InternalError' });
+      });
+    }
+  };
+}
+
+/** The store at `access`; connects on first use. Every error is an ObjectStoreError, save that of a body that is stored. */
+export function openObjectStore(access: ObjectStorageAccess, options: ObjectStoreOptions = {}): StreamingObjectStore {
+  const timeoutMs = options.timeoutMs ?? 15_000;
+  const client = clientFor(access, timeoutMs);
+  const { publicEndpoint } = options;
+  const signer = publicEndpoint === undefined ? client : clientFor({ ...access, endpoint: publicEndpoint }, timeoutMs);
   const { bucket } = access;
   const place: Place = { endpoint: access.endpoint, bucket };
 
-  const attempt = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
+  const call: Call = async (what, work) => {
     try {
-      return await call();
+      return await work();
     } catch (error) {
       throw storeError(error, place, what);
     }
   };
-
-  const itemsOf = (prefix: string) => client.listObjectsV2(bucket, prefix, true) as AsyncIterable<BucketItem>;
-
-  const list = (prefix: string): Promise<readonly StoredObject[]> =>
-    attempt(`listing ${prefix}`, async () => {
-      const found: StoredObject[] = [];
-      for await (const { name, size } of itemsOf(prefix)) if (name !== undefined) found.push({ key: name, size });
-      return found.sort((a, b) => (a.key < b.key ? -1 : 1));
-    });
+  const reading = readingOf(client, bucket, call, (error, what) => storeError(error, place, what));
+  const listing = listingOf(client, bucket, call);
+  const multipart = multipartOf(client, signer, bucket, call);
 
   /** The answer to HEAD has no body, so that a missing bucket looks like a missing object: listing tells them apart. */
-  const checkBucketOf = (key: string): Promise<void> =>
-    attempt(`listing ${key}`, async () => {
-      for await (const _ of itemsOf(key)) return;
-    }).catch((error: ObjectStoreError) => {
-      if (error.reason !== 'Denied') throw error;
-    });
+  const checkBucketOf = async (key: string): Promise<void> => {
+    try {
+      for await (const _ of listing.walk(key)) return;
+    } catch (error) {
+      if ((error as ObjectStoreError).reason !== 'Denied') throw error;
+    }
+  };
+  const info = async (key: string): Promise<ObjectInfo | undefined> => {
+    const found = await reading.info(key);
+    if (!found) await checkBucketOf(key);
+    return found;
+  };
+  const upload: StreamingObjectStore['upload'] = (key, body, uploadOptions = {}) =>
+    uploadStream(multipart.calls, key, body, uploadOptions);
 
   return {
     bucket,
-    list,
+    ...listing,
+    ...multipart.own,
+    info,
+    open: reading.open,
+    upload,
+    remove: removalOf(client, bucket, call),
 
     async stat(key) {
-      const size = await attempt(`object ${key}`, async () => {
-        try {
-          return (await client.statObject(bucket, key)).size;
-        } catch (error) {
-          if (codeOf(error) !== 'NotFound' && codeOf(error) !== 'NoSuchKey') throw error;
-          return undefined;
-        }
-      });
-      if (size !== undefined) return { key, size };
-      await checkBucketOf(key);
-      return undefined;
+      const found = await info(key);
+      return found && { key, size: found.size };
     },
 
-    async get(key) {
-      const what = `object ${key}`;
-      const body = await attempt(what, () => client.getObject(bucket, key));
-      return withMappedErrors(body, (error) => storeError(error, place, what));
-    },
+    get: async (key) => (await reading.open(key)).body,
 
     async put(key, body, size) {
-      const exact = Readable.from(exactly(Buffer.isBuffer(body) ? Readable.from([body]) : body, size), {
-        objectMode: false,
-      });
-      const failed = failureOf(exact);
-      try {
-        await attempt(`storing ${key}`, () => Promise.race([client.putObject(bucket, key, exact, size), failed]));
-      } catch (error) {
-        // The body's own failure is not the store's.
-        throw exact.errored ?? error;
-      } finally {
-        exact.destroy();
-      }
+      await upload(key, Buffer.isBuffer(body) ? Readable.from([body]) : body, { size });
     },
 
     check: () =>
-      attempt('the bucket', async () => {
+      call('the bucket', async () => {
         if (!(await client.bucketExists(bucket))) {
           throw Object.assign(new Error('no such bucket'), { code: 'NoSuchBucket' });
         }

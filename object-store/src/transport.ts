@@ -11,14 +11,22 @@ export class StalledError extends Error {
 
 /**
  * A transport whose connections fail when they are not made, or stand still, for `timeoutMs`: while connecting, while
- * waiting for the answer and between two pieces of a body alike.
+ * waiting for the answer and between two pieces of a body alike. An answer that stands still because nobody takes what
+ * has come is not the store's fault and goes on waiting.
  */
 export function transportWithTimeout(secure: boolean, timeoutMs: number): Transport {
   const { request, Agent } = secure ? https : http;
   const agent = new Agent({ keepAlive: true, timeout: timeoutMs });
   const requestWithTimeout = (options: https.RequestOptions, callback: (response: http.IncomingMessage) => void) => {
-    const made = request({ ...options, agent, timeout: timeoutMs }, callback);
-    made.on('timeout', () => made.destroy(new StalledError(`nothing came for ${timeoutMs} ms`)));
+    let answer: http.IncomingMessage | undefined;
+    const made = request({ ...options, agent, timeout: timeoutMs }, (response) => {
+      answer = response;
+      callback(response);
+    });
+    made.on('timeout', () => {
+      if (answer && answer.readableLength > 0) return;
+      made.destroy(new StalledError(`nothing came for ${timeoutMs} ms`));
+    });
     return made;
   };
   return { request: requestWithTimeout as Transport['request'] };

@@ -1,0 +1,75 @@
+/** Storing a stream: at once when it is short, in parts when it is long, taken back when anything fails. */
+import { exactly, type Part, partsOf } from './parts.ts';
+import type { UploadedPart, UploadOptions } from './types.ts';
+
+/** The calls of S3 that an upload is made of; each rejects with an ObjectStoreError. */
+export interface UploadCalls {
+  putWhole(key: string, bytes: Buffer, contentType: string | undefined): Promise<{ etag: string }>;
+  start(key: string, contentType: string | undefined): Promise<string>;
+  putPart(key: string, uploadId: string, partNumber: number, bytes: Buffer): Promise<UploadedPart>;
+  complete(key: string, uploadId: string, parts: readonly UploadedPart[]): Promise<{ etag: string }>;
+  abort(key: string, uploadId: string): Promise<void>;
+}
+
+/** What S3 allows. */
+const MOST_PARTS = 10_000;
+const SMALLEST_PART = 8 * 1024 * 1024;
+
+/** Parts for so many bytes: 8 MiB, unless more than 10,000 of them would be needed. */
+export const partBytesFor = (size: number | undefined): number =>
+  Math.max(SMALLEST_PART, Math.ceil((size ?? 0) / MOST_PARTS));
+
+interface Progress {
+  readonly parts: UploadedPart[];
+  size: number;
+}
+
+/** Sends one part while the next is being read; returns when both are done, so that no part is under way after a failure. */
+async function sendAll(
+  from: AsyncIterator<Part>,
+  first: Part,
+  send: (partNumber: number, bytes: Buffer) => Promise<UploadedPart>,
+): Promise<Progress> {
+  const progress: Progress = { parts: [], size: 0 };
+  let part: Part | undefined = first;
+  while (part) {
+    const number = progress.parts.length + 1;
+    if (number > MOST_PARTS)
+      throw new RangeError(
+        `a body of unknown length may have ${MOST_PARTS * SMALLEST_PART} bytes: announce its length`,
+      );
+    const [sent, next]: [PromiseSettledResult<UploadedPart>, PromiseSettledResult<Part | undefined>] =
+      await Promise.allSettled([send(number, part.bytes), part.last ? undefined : from.next().then((n) => n.value)]);
+    if (next.status === 'rejected') throw next.reason;
+    if (sent.status === 'rejected') throw sent.reason;
+    progress.parts.push(sent.value);
+    progress.size += part.bytes.length;
+    part = next.value;
+  }
+  return progress;
+}
+
+/** Stores the body; see StreamingObjectStore.upload. */
+export async function uploadStream(
+  calls: UploadCalls,
+  key: string,
+  body: AsyncIterable<Buffer>,
+  { size, contentType }: UploadOptions,
+): Promise<{ etag: string; size: number }> {
+  const parts = partsOf(size === undefined ? body : exactly(body, size), partBytesFor(size));
+  try {
+    const first = (await parts.next()).value as Part;
+    if (first.last) return { ...(await calls.putWhole(key, first.bytes, contentType)), size: first.bytes.length };
+    const uploadId = await calls.start(key, contentType);
+    try {
+      const sent = await sendAll(parts, first, (number, bytes) => calls.putPart(key, uploadId, number, bytes));
+      return { ...(await calls.complete(key, uploadId, sent.parts)), size: sent.size };
+    } catch (error) {
+      // What cannot be taken back now is swept later: it is not an object.
+      await calls.abort(key, uploadId).catch(() => {});
+      throw error;
+    }
+  } finally {
+    await parts.return(undefined).catch(() => {});
+  }
+}
