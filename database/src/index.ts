@@ -1,3 +1,4 @@
+export * from './admission.ts';
 export * from './artifacts/index.ts';
 export * from './logged-models/index.ts';
 export * from './migrate.ts';

@@ -8,7 +8,7 @@ import { createLog } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { migrateWhenThere, readinessOf } from './readiness.ts';
 import { createRegistry } from './registry.ts';
-import { admitAll } from './tenants/admit.ts';
+import { admissionFor } from './tenants/admission.ts';
 import { VERSION } from './version.ts';
 
 /** How long the endpoints of the Service may still send requests after SIGTERM. */
@@ -43,7 +43,6 @@ async function main(): Promise<void> {
   const metrics = createMetrics();
   collectDefaultMetrics({ register: metrics.registry });
   if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads and writes every namespace');
-  if (config.auth !== 'none') throw new Error('only AUTH=none is answered yet');
   const registry = createRegistry({
     pool,
     artifacts: {
@@ -53,7 +52,7 @@ async function main(): Promise<void> {
       readSmall: async () => undefined,
     },
     areas: [],
-    admit: admitAll(pool),
+    admit: await admissionFor({ config, pool, log }),
     verified: config.verified,
     defaultNamespace: config.defaultNamespace,
     readiness: readinessOf(pool, state),

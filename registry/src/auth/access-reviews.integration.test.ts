@@ -2,32 +2,48 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { dropNamespace, kubectl, makeNamespace } from '../../../test/support/kubectl.ts';
-import { accessReviews, clusterConfig } from './access-reviews.ts';
+import { clusterConfig } from '../kubernetes.ts';
+import { accessReviews } from './access-reviews.ts';
 
 const namespace = 'registry-access-reviews';
 const tokens: Record<string, string> = {};
 before(() => {
   makeNamespace(namespace);
-  for (const account of ['viewer', 'stranger']) {
+  for (const account of ['viewer', 'editor', 'stranger']) {
     kubectl(['create', 'serviceaccount', account, '-n', namespace]);
     tokens[account] = kubectl(['create', 'token', account, '-n', namespace]).trim();
   }
-  kubectl(['create', 'role', 'view', '-n', namespace, '--verb=get', '--resource=pods']);
-  const rules = [{ apiGroups: ['slipway.dev'], resources: ['modelversions'], verbs: ['get', 'list'] }];
-  kubectl(['patch', 'role', 'view', '-n', namespace, '--type=merge', '-p', JSON.stringify({ rules })]);
-  kubectl(['create', 'rolebinding', 'view', '-n', namespace, '--role=view', `--serviceaccount=${namespace}:viewer`]);
+  for (const [name, verbs] of [
+    ['viewer', ['get', 'list']],
+    ['editor', ['get', 'update']],
+  ] as const) {
+    const rules = [{ apiGroups: ['slipway.dev'], resources: ['modelversions'], verbs }];
+    kubectl(['create', 'role', name, '-n', namespace, '--verb=get', '--resource=pods']);
+    kubectl(['patch', 'role', name, '-n', namespace, '--type=merge', '-p', JSON.stringify({ rules })]);
+    kubectl([
+      'create',
+      'rolebinding',
+      name,
+      '-n',
+      namespace,
+      `--role=${name}`,
+      `--serviceaccount=${namespace}:${name}`,
+    ]);
+  }
 });
 after(() => dropNamespace(namespace));
 
-test('a token is known by its service account, which may read where it was given the right, and only there', async () => {
+test('a token is known by its service account, which may do what it was given the right to, and only there', async () => {
   const reviews = accessReviews(clusterConfig());
-  const viewer = await reviews.authenticate(tokens['viewer'] ?? '');
-  const stranger = await reviews.authenticate(tokens['stranger'] ?? '');
-  assert.equal(viewer?.username, `system:serviceaccount:${namespace}:viewer`);
-  assert.ok(viewer && stranger);
-  assert.equal(await reviews.mayRead(viewer, namespace), true);
-  assert.equal(await reviews.mayRead(viewer, 'default'), false);
-  assert.equal(await reviews.mayRead(stranger, namespace), false);
+  const rights = async (account: string, where = namespace) => {
+    const user = await reviews.authenticate(tokens[account] ?? '');
+    assert.equal(user?.username, `system:serviceaccount:${namespace}:${account}`);
+    return [await reviews.may(user, 'get', where), await reviews.may(user, 'update', where)];
+  };
+  assert.deepEqual(await rights('viewer'), [true, false]);
+  assert.deepEqual(await rights('editor'), [true, true]);
+  assert.deepEqual(await rights('stranger'), [false, false]);
+  assert.deepEqual(await rights('editor', 'default'), [false, false]);
 });
 
 test('a token that this cluster did not make is nobody’s', async () => {

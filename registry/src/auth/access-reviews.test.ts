@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { KubeConfig } from '@kubernetes/client-node';
+import { withSharedConnections } from '../kubernetes.ts';
 import { accessReviews } from './access-reviews.ts';
 
 test('many questions share their connections', async (t) => {
@@ -27,7 +28,7 @@ test('many questions share their connections', async (t) => {
     { name: 'test', server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
     { name: 'test', token: 'own' },
   );
-  const reviews = accessReviews(config);
+  const reviews = accessReviews(withSharedConnections(config));
   for (let n = 0; n < 12; n++) assert.equal((await reviews.authenticate('token'))?.username, 'ada');
   assert.ok(connections <= 2, `${connections} connections for 12 questions`);
 });
