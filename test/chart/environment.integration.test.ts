@@ -64,9 +64,50 @@ test('without a choice your own Postgres is asked for TLS, the bundled one is no
   assert.equal(operator().postgres.sslMode, 'disable');
 });
 
-test('the registry names the role that lets people read, as this release calls it', () => {
-  const { viewRole } = registryConfig(resolved(render(), 'slipway-registry'));
-  assert.ok(find(render(), 'ClusterRole', viewRole));
+const registry = (values: Values = {}) => registryConfig(resolved(render(values), 'slipway-registry'));
+
+test('the registry names the roles that let people read and write, as this release calls them', () => {
+  const { viewRole, editRole } = registry();
+  for (const role of [viewRole, editRole]) assert.ok(find(render(), 'ClusterRole', role));
+});
+
+test('values arrive in the registry', () => {
+  const config = registry({
+    registry: {
+      auth: 'secret',
+      authSecret: 'people',
+      logLevel: 'debug',
+      defaultNamespace: 'ml',
+      allowedOrigins: ['https://console.example.com'],
+    },
+    operator: { watchNamespaces: ['a', 'b'] },
+    ...external,
+  });
+  assert.deepEqual(
+    [config.auth, config.logLevel, config.defaultNamespace, config.namespaces, config.verified],
+    ['secret', 'debug', 'ml', 'kubernetes', true],
+  );
+  assert.deepEqual(config.allowedOrigins, ['https://console.example.com']);
+  assert.deepEqual(config.watchNamespaces, ['a', 'b'], 'it answers for the namespaces the operator works in');
+  assert.equal(config.objectStorage.bucket, 'our-models');
+});
+
+test('the users of auth: secret are read from where their Secret is mounted', () => {
+  const objects = render({ registry: { auth: 'secret', authSecret: 'people' } });
+  const { authFile = '' } = registryConfig(resolved(objects, 'slipway-registry'));
+  const { containers, volumes } = find(objects, 'Deployment', 'slipway-registry').spec.template.spec;
+  const mount = containers[0].volumeMounts.find(({ mountPath }: Manifest) => authFile.startsWith(`${mountPath}/`));
+  // A subPath would never see a change.
+  assert.equal(mount.subPath, undefined);
+  assert.deepEqual(volumes.find(({ name }: Manifest) => name === mount.name).secret, { secretName: 'people' });
+  assert.equal(registry().authFile, undefined);
+});
+
+test('operator and registry share the key of the runs’ tokens', () => {
+  const objects = render();
+  const key = resolved(objects, 'slipway-registry')['RUN_TOKEN_KEY'];
+  assert.ok(key && key.length >= 32);
+  assert.equal(resolved(objects, 'slipway-operator')['RUN_TOKEN_KEY'], key);
 });
 
 test('a default is the same in the chart and in the program', () => {

@@ -10,7 +10,7 @@ import { CHART, helm } from './helm.ts';
 const release = `chart-${randomBytes(3).toString('hex')}`;
 const namespace = `${release}-test`;
 const name = (component: string) => `${release}-slipway-${component}`;
-const secrets = ['postgres', 'object-storage', 'install-key'].map(name);
+const secrets = ['postgres', 'object-storage', 'install-key', 'run-tokens'].map(name);
 
 function helmOrThrow(...args: string[]): string {
   const { code, stdout, stderr } = helm(args);

@@ -86,12 +86,22 @@ test('watched namespaces: the only rights across the cluster are the registry’
     objects.filter(({ kind }) => kind === 'ClusterRoleBinding').map(({ roleRef }) => roleRef.name as string),
   );
   assert.deepEqual([...bound], ['slipway-registry']);
-  assert.deepEqual(flat(grantedTo('slipway-registry', objects)), [
+  const everywhere = grantedTo('slipway-registry', objects).filter(({ namespace }) => namespace === undefined);
+  assert.deepEqual(flat(everywhere), [
     'authentication.k8s.io/tokenreviews:create',
     'authorization.k8s.io/subjectaccessreviews:create',
   ]);
   const open = render({ ...namespaced, registry: { auth: 'none' } });
   assert.ok(!open.some(({ kind }) => kind === 'ClusterRoleBinding'));
+});
+
+test('the registry looks at namespaces where it answers, and at nothing else', () => {
+  const rights = (values: Values) =>
+    grantedTo('slipway-registry', render({ registry: { auth: 'none' }, ...values })).map(
+      ({ namespace = 'everywhere', ...rule }) => `${namespace} ${flat([rule]).join(' ')}`,
+    );
+  assert.deepEqual(rights({}), ['everywhere /namespaces:get']);
+  assert.deepEqual(rights(namespaced), ['team-a /namespaces:get', 'team-b /namespaces:get']);
 });
 
 test('watched namespaces: the rights in each are those of the whole cluster', () => {

@@ -14,9 +14,9 @@ const confidential = (objects: readonly Manifest[]): string[] =>
 
 test('passwords are random, long and different from one another and from the next installation', () => {
   const [one, other] = [confidential(render()), confidential(render())];
-  assert.equal(one.length, 4);
+  assert.equal(one.length, 5);
   assert.ok([...one, ...other].every((value) => value.length >= 20));
-  assert.equal(new Set([...one, ...other]).size, 8);
+  assert.equal(new Set([...one, ...other]).size, 10);
 });
 
 test('a password stands in its Secret and nowhere else', () => {
@@ -38,7 +38,7 @@ test('the generated Secrets have the keys others read', () => {
   const keys = (name: string) => Object.keys(find(objects, 'Secret', name).data).sort();
   assert.deepEqual(keys('slipway-postgres'), ['database', 'password', 'username']);
   assert.deepEqual(keys('slipway-object-storage'), ['accessKey', 'secretKey']);
-  assert.deepEqual(keys('slipway-install-key'), ['key']);
+  for (const name of ['slipway-install-key', 'slipway-run-tokens']) assert.deepEqual(keys(name), ['key']);
 });
 
 for (const [path, name] of [
@@ -54,8 +54,14 @@ for (const [path, name] of [
   });
 }
 
-test('operator.installKey.existingSecret: none is generated', () => {
-  const objects = render({ operator: { installKey: { existingSecret: 'mine' } } });
-  assert.ok(!secrets(objects).some(({ metadata }) => metadata.name === 'slipway-install-key'));
-  assert.ok(JSON.stringify(objects).includes('"secretKeyRef":{"name":"mine","key":"key"}'));
-});
+for (const [path, values, name] of [
+  ['operator.installKey', { operator: { installKey: { existingSecret: 'mine' } } }, 'slipway-install-key'],
+  ['runTokens', { runTokens: { existingSecret: 'mine' } }, 'slipway-run-tokens'],
+] as const) {
+  test(`${path}.existingSecret: none is generated`, () => {
+    const objects = render(values);
+    assert.ok(!secrets(objects).some(({ metadata }) => metadata.name === name));
+    assert.ok(JSON.stringify(objects).includes('"secretKeyRef":{"name":"mine","key":"key"}'));
+    assert.ok(!JSON.stringify(objects).includes(`"secretKeyRef":{"name":"${name}"`));
+  });
+}

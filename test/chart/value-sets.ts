@@ -25,6 +25,7 @@ export const valueSets: Readonly<Record<string, Values>> = {
   defaults: {},
   'stores of our own': external,
   'watched namespaces': { operator: { watchNamespaces: ['team-a', 'team-b'], replicas: 2 } },
+  'users of our own': { registry: { auth: 'secret', authSecret: 'people', replicas: 2 } },
   'everything switched': {
     commonLabels: { team: 'ml' },
     image: { registry: 'registry.example.com/mirror', pullSecrets: ['pull'], pullPolicy: 'Always' },
@@ -41,7 +42,7 @@ export const valueSets: Readonly<Record<string, Values>> = {
         { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
       ],
     },
-    registry: { auth: 'none', replicas: 2 },
+    registry: { auth: 'none', replicas: 2, podDisruptionBudget: { enabled: true } },
     postgres: { persistence: { enabled: false } },
     objectStorage: { persistence: { existingClaim: 'models' } },
     crds: { keep: false },

@@ -11,10 +11,21 @@ const refused: readonly (readonly [string, Values, RegExp])[] = [
   ['an unknown value below another', { postgres: { hots: 'x' } }, /at '\/postgres': additional properties 'hots'/],
   ['an unknown value of an image', { operator: { image: { pullPolicy: 'Always' } } }, /at '\/operator\/image'/],
   ['a number as text', { operator: { replicas: 'two' } }, /at '\/operator\/replicas': got string, want integer/],
-  ['an unknown choice', { registry: { auth: 'basic' } }, /'kubernetes', 'none'/],
+  ['an unknown choice', { registry: { auth: 'basic' } }, /'kubernetes', 'secret', 'none'/],
   ['a credential life no store allows', { operator: { stsDurationSeconds: 60 } }, /minimum: got 60, want 900/],
   ['an endpoint that is no URL', { objectStorage: { endpoint: 's3.local' } }, /at '\/objectStorage\/endpoint'/],
   ['a bucket no store takes', { objectStorage: { bucket: 'My_Models' } }, /at '\/objectStorage\/bucket'/],
+  [
+    'an origin with a path',
+    { registry: { allowedOrigins: ['https://x.example/y'] } },
+    /at '\/registry\/allowedOrigins/,
+  ],
+  ['users without their Secret', { registry: { auth: 'secret' } }, /registry\.authSecret must name a Secret/],
+  [
+    'a Secret of users nobody reads',
+    { registry: { authSecret: 'people' } },
+    /it would be ignored: set registry\.auth=secret/,
+  ],
   ['a pod without limits', { operator: { resources: { limits: null } } }, /missing property 'limits'/],
   [
     'the same namespace twice',
@@ -95,7 +106,9 @@ test('the schema knows exactly the values there are', () => {
 const contexts: readonly (readonly [RegExp, Values])[] = [
   [/^postgres\.(host|port|sslMode)$/, { postgres: external.postgres }],
   [/^objectStorage\.endpoint$/, { objectStorage: external.objectStorage }],
-  [/podDisruptionBudget\.maxUnavailable$/, { operator: { podDisruptionBudget: { enabled: true } } }],
+  [/^operator\.podDisruptionBudget\.maxUnavailable$/, { operator: { podDisruptionBudget: { enabled: true } } }],
+  [/^registry\.podDisruptionBudget\.maxUnavailable$/, { registry: { podDisruptionBudget: { enabled: true } } }],
+  [/^registry\.authSecret$/, { registry: { auth: 'secret', authSecret: 'people' } }],
 ];
 
 /** Another value the schema allows, where it cannot be told from the type. */
@@ -110,6 +123,7 @@ const others: Readonly<Record<string, unknown>> = {
   size: '1Gi',
   pullSecrets: ['x'],
   watchNamespaces: ['x'],
+  allowedOrigins: ['https://x.example'],
   extraEnv: [{ name: 'X', value: 'x' }],
   tolerations: [{ operator: 'Exists' }],
   topologySpreadConstraints: [{ maxSkew: 1 }],

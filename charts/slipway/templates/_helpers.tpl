@@ -57,6 +57,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- .Values.operator.installKey.existingSecret | default (printf "%s-install-key" (include "slipway.fullname" .)) -}}
 {{- end -}}
 
+{{- define "slipway.runTokensSecret" -}}
+{{- .Values.runTokens.existingSecret | default (printf "%s-run-tokens" (include "slipway.fullname" .)) -}}
+{{- end -}}
+
 {{/* What a Secret of this release holds under a key already, or else something new. Call with (dict "root" $ "name" … "key" … "new" …). */}}
 {{- define "slipway.keptOrNew" -}}
 {{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}

@@ -95,6 +95,15 @@ capabilities:
       key: {{ $storage.existingSecretKeys.secretKey }}
 {{- end -}}
 
+{{/* The key by which operator and registry know the tokens of runs. */}}
+{{- define "slipway.runTokenEnv" -}}
+- name: RUN_TOKEN_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "slipway.runTokensSecret" . }}
+      key: key
+{{- end -}}
+
 {{- define "slipway.httpProbes" -}}
 livenessProbe:
   httpGet:
@@ -115,4 +124,24 @@ startupProbe:
     port: http
   periodSeconds: 1
   failureThreshold: 60
+{{- end -}}
+
+{{/* Call with (dict "root" $ "component" "registry"). */}}
+{{- define "slipway.podDisruptionBudget" -}}
+{{- $budget := (index .root.Values .component).podDisruptionBudget -}}
+{{- if $budget.enabled }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "slipway.fullname" .root }}-{{ .component }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "slipway.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: {{ $budget.maxUnavailable }}
+  selector:
+    matchLabels:
+      {{- include "slipway.selector" . | nindent 6 }}
+{{- end }}
 {{- end -}}

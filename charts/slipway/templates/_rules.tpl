@@ -46,6 +46,14 @@
   verbs: [get]
 {{- end -}}
 
+{{/* What the registry may do where it answers. */}}
+{{- define "slipway.registryRules" -}}
+# A namespace has to exist, and its uid says whose data its name stands for.
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end -}}
+
 {{/* What taking the finalizers off needs. */}}
 {{- define "slipway.uninstallRules" -}}
 - apiGroups: [slipway.dev]
