@@ -24,7 +24,7 @@ interface Progress {
   size: number;
 }
 
-/** Sends one part while the next is being read; returns when both are done, so that no part is under way after a failure. */
+/** Sends one part while the next is being read; no part is under way any more when it fails. */
 async function sendAll(
   from: AsyncIterator<Part>,
   first: Part,
@@ -38,13 +38,16 @@ async function sendAll(
       throw new RangeError(
         `a body of unknown length may have ${MOST_PARTS * SMALLEST_PART} bytes: announce its length`,
       );
-    const [sent, next]: [PromiseSettledResult<UploadedPart>, PromiseSettledResult<Part | undefined>] =
-      await Promise.allSettled([send(number, part.bytes), part.last ? undefined : from.next().then((n) => n.value)]);
-    if (next.status === 'rejected') throw next.reason;
-    if (sent.status === 'rejected') throw sent.reason;
-    progress.parts.push(sent.value);
+    const sending = send(number, part.bytes);
+    const reading: Promise<Part | undefined> = part.last
+      ? Promise.resolve(undefined)
+      : from.next().then(({ value }) => value);
+    // Its failure is looked at once the part is sent, if that succeeds: a slow body must not hide a store that fails.
+    reading.catch(() => {});
+    progress.parts.push(await sending);
+    const next = await reading;
     progress.size += part.bytes.length;
-    part = next.value;
+    part = next;
   }
   return progress;
 }
@@ -70,6 +73,7 @@ export async function uploadStream(
       throw error;
     }
   } finally {
-    await parts.return(undefined).catch(() => {});
+    // Not waited for: a body that stands still would hold the failure back.
+    parts.return(undefined).catch(() => {});
   }
 }

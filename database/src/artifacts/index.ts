@@ -1,7 +1,10 @@
 /** Rows about uploaded bytes: digests of artifacts, data sets, and what garbage collection may take. */
 import type { Database } from '../pool.ts';
+import { artifactRows } from './artifact-rows.ts';
+import { dataSets } from './data-sets.ts';
+import type { ArtifactRows, DataSets } from './types.ts';
 
-// biome-ignore lint/suspicious/noEmptyInterface: filled by the statements about uploads
-export interface ArtifactRows {}
+export type * from './types.ts';
 
-export const openArtifactRows = (_pool: Database): ArtifactRows => ({});
+export const openArtifactRows = (pool: Database): ArtifactRows => artifactRows(pool);
+export const openDataSets = (pool: Database): DataSets => dataSets(pool);

@@ -18,6 +18,8 @@ export interface ArtifactFileInfo {
 
 export interface TenantArtifacts {
   readonly bucket: string;
+  /** True when clients send and get large files straight to and from the store, by presigned URLs. */
+  readonly presigned?: boolean;
   /** What lies directly in a folder, by name; empty for a file and for nothing. */
   list(namespace: string, folder: string): Promise<ArtifactEntry[]>;
   /** Every file below a folder (or the one file of that path, with an empty relative path). */
