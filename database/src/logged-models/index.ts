@@ -1,33 +1,126 @@
 /** Logged models (MLflow 3): what a run logged, registered or not. */
-import type { Database } from '../pool.ts';
-import type { KeyValue } from '../tracking/types.ts';
+import { type Database, type Queryable, query } from '../pool.ts';
+import { named } from '../tracking/named.ts';
+import type { LoggedModelCreation, LoggedModelEntity, LoggedModelStatus, NewLoggedModel } from './types.ts';
 
-export interface LoggedModelEntity {
-  readonly modelId: string;
-  readonly experimentId: string;
-  readonly name: string;
-  readonly status: 'LOGGED_MODEL_PENDING' | 'LOGGED_MODEL_READY' | 'LOGGED_MODEL_UPLOAD_FAILED';
-  readonly modelType: string;
-  readonly sourceRunId?: string | undefined;
-  readonly artifactUri: string;
-  readonly creationTime: number;
-  readonly lastUpdatedTime: number;
-  readonly params: readonly KeyValue[];
-  readonly tags: readonly KeyValue[];
-  readonly metrics: readonly {
-    readonly key: string;
-    readonly value: number;
-    readonly timestamp: number;
-    readonly step: number;
-    readonly runId: string;
-    readonly datasetName: string;
-    readonly datasetDigest: string;
-  }[];
-}
+export type * from './types.ts';
 
 export interface LoggedModels {
   /** In the order of the ids; one that is not there (or is deleted) is left out. */
   byId(namespace: string, modelIds: readonly string[]): Promise<LoggedModelEntity[]>;
+  /** One model, a deleted one only when that is asked for. */
+  find(
+    namespace: string,
+    modelId: string,
+    options?: { readonly allowDeleted?: boolean },
+  ): Promise<LoggedModelEntity | undefined>;
+  /** The newest model of that name that the run logged. */
+  ofRun(namespace: string, runId: string, name: string): Promise<LoggedModelEntity | undefined>;
+  create(namespace: string, model: NewLoggedModel): Promise<LoggedModelCreation>;
+  /** Says how the upload ended; undefined when there is no such model. */
+  finalize(namespace: string, modelId: string, status: LoggedModelStatus): Promise<LoggedModelEntity | undefined>;
+  /** Adds params; one that is there already keeps its value. False: there is no such model. */
+  logParams(namespace: string, modelId: string, params: Readonly<Record<string, string>>): Promise<boolean>;
+  /** The last value of a tag holds. False: there is no such model. */
+  setTags(namespace: string, modelId: string, tags: Readonly<Record<string, string>>): Promise<boolean>;
+  deleteTag(namespace: string, modelId: string, key: string): Promise<'deleted' | 'no tag' | 'no model'>;
+  /** False: there is no such model (any more). */
+  delete(namespace: string, modelId: string): Promise<boolean>;
 }
 
-export const openLoggedModels = (_pool: Database): LoggedModels => ({ byId: async () => [] });
+/** Metric values as JSON carries them: what it has no number for is a word. */
+type Row = { readonly value: LoggedModelEntity };
+const entityFrom = ({ value }: Row): LoggedModelEntity => ({
+  ...value,
+  metrics: value.metrics.map((metric) => ({ ...metric, value: Number(metric.value) })),
+});
+
+const byIdStatement = {
+  name: 'slipway_logged_models_by_id',
+  text: `SELECT slipway.logged_model_json(l) AS value FROM unnest($2::text[]) WITH ORDINALITY AS k (model_id, position)
+    JOIN slipway.logged_models l ON l.namespace = $1 AND l.model_id = k.model_id AND (l.deleted_time IS NULL OR $3)
+    ORDER BY k.position`,
+};
+
+async function one(on: Queryable, text: string, values: readonly unknown[]): Promise<LoggedModelEntity | undefined> {
+  const [row] = await query<Row>(on, text, values);
+  return row && entityFrom(row);
+}
+
+async function done(on: Queryable, text: string, values: readonly unknown[]): Promise<boolean> {
+  const [row] = await query<{ done: boolean }>(on, text, values);
+  return row?.done ?? false;
+}
+
+const ofModel = 'namespace = $1 AND model_id = $2';
+const locked = `SELECT namespace, model_id FROM slipway.logged_models WHERE ${ofModel} AND deleted_time IS NULL FOR NO KEY UPDATE`;
+
+/** Adds {key: value} to a table of the model, and says whether there is such a model. */
+const adding = (table: string, conflict: string): string => `WITH model AS (${locked}), added AS (
+    INSERT INTO slipway.${table} (namespace, model_id, key, value)
+      SELECT m.namespace, m.model_id, n.key, n.value FROM model m, jsonb_each_text($3) AS n
+      ON CONFLICT (namespace, model_id, key) ${conflict}
+  ) SELECT EXISTS (SELECT FROM model) AS done`;
+
+async function create(pool: Database, namespace: string, model: NewLoggedModel): Promise<LoggedModelCreation> {
+  const [row] = await query<{ value: LoggedModelEntity | null; stage: 'deleted' | 'active' | null }>(
+    pool,
+    'SELECT made.value, made.stage FROM slipway.create_logged_model($1, $2::jsonb) AS made',
+    [namespace, JSON.stringify(model)],
+  );
+  if (row?.value) return { model: entityFrom({ value: row.value }) };
+  return { experiment: row?.stage === 'deleted' ? 'deleted' : 'missing' };
+}
+
+/** Logged models over one pool: the caller has decided whose namespace may be asked for. */
+export function openLoggedModels(pool: Database): LoggedModels {
+  const byId = async (namespace: string, modelIds: readonly string[], allowDeleted = false) =>
+    (await named<Row>(pool, { ...byIdStatement, values: [namespace, modelIds, allowDeleted] })).map(entityFrom);
+  return {
+    byId: (namespace, modelIds) => byId(namespace, modelIds),
+    find: async (namespace, modelId, options) => (await byId(namespace, [modelId], options?.allowDeleted))[0],
+    ofRun: (namespace, runId, name) =>
+      one(
+        pool,
+        `SELECT slipway.logged_model_json(l) AS value FROM slipway.logged_models l
+           WHERE namespace = $1 AND source_run_id = $2 AND name = $3 AND deleted_time IS NULL
+           ORDER BY creation_time DESC, model_id LIMIT 1`,
+        [namespace, runId, name],
+      ),
+    create: (namespace, model) => create(pool, namespace, model),
+    finalize: (namespace, modelId, status) =>
+      one(
+        pool,
+        `UPDATE slipway.logged_models l SET status = $3, last_updated_time = clock_timestamp()
+           WHERE ${ofModel} AND deleted_time IS NULL RETURNING slipway.logged_model_json(l) AS value`,
+        [namespace, modelId, status],
+      ),
+    logParams: (namespace, modelId, params) =>
+      done(pool, adding('logged_model_params', 'DO NOTHING'), [namespace, modelId, JSON.stringify(params)]),
+    setTags: (namespace, modelId, tags) =>
+      done(pool, adding('logged_model_tags', 'DO UPDATE SET value = excluded.value'), [
+        namespace,
+        modelId,
+        JSON.stringify(tags),
+      ]),
+    async deleteTag(namespace, modelId, key) {
+      const [row] = await query<{ model: boolean; tag: boolean }>(
+        pool,
+        `WITH model AS (${locked}), gone AS (
+           DELETE FROM slipway.logged_model_tags t USING model m
+             WHERE t.namespace = m.namespace AND t.model_id = m.model_id AND t.key = $3 RETURNING t.key
+         ) SELECT EXISTS (SELECT FROM model) AS model, EXISTS (SELECT FROM gone) AS tag`,
+        [namespace, modelId, key],
+      );
+      if (!row?.model) return 'no model';
+      return row.tag ? 'deleted' : 'no tag';
+    },
+    delete: (namespace, modelId) =>
+      done(
+        pool,
+        `UPDATE slipway.logged_models SET deleted_time = clock_timestamp(), last_updated_time = clock_timestamp()
+           WHERE ${ofModel} AND deleted_time IS NULL RETURNING true AS done`,
+        [namespace, modelId],
+      ),
+  };
+}
