@@ -66,7 +66,15 @@ export async function serve(
   model: TestModel,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Served> {
-  const folder = await modelFolder(t, filesOf(model));
+  return serveFolder(t, await modelFolder(t, filesOf(model)), env);
+}
+
+/** As `serve`, for files that are there already. */
+export async function serveFolder(
+  t: Pick<TestContext, 'after'>,
+  folder: ModelFolder,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Served> {
   const program = await run(t, 'serve', { ...serveEnv(folder), ...env });
   const { port } = await program.logged('listening');
   await program.logged('ready');

@@ -111,6 +111,24 @@ describe('verify', () => {
     assert.match(message?.message ?? '', /file extra/);
   });
 
+  const pickled = Buffer.from('80049528000000000000008c08', 'hex');
+  const unservable: [name: string, contents: Readonly<Record<string, Buffer>>, found: RegExp][] = [
+    [
+      'a model that mlflow pickled',
+      { MLmodel: Buffer.from('flavors: {python_function: {}, sklearn: {}}'), 'model.pkl': pickled },
+      /an MLflow model \(python_function, sklearn\)/,
+    ],
+    ['a pickle alone', { 'model.pkl': pickled }, /holds model\.pkl/],
+  ];
+  for (const [name, contents, found] of unservable) {
+    test(`${name} is a FormatNotServable that says how to log it`, async (t) => {
+      const { code, message } = await verifyFiles(t, contents);
+      assert.deepEqual([code, message.reason], [65, 'FormatNotServable']);
+      assert.match(message.message, found);
+      assert.match(message.message, /mlflow\.onnx\.log_model/);
+    });
+  }
+
   const examples = { inputs: [...(iris.examples?.inputs ?? [])], outputs: { ...iris.examples?.outputs } };
   const probabilities = structuredClone(examples.outputs['probabilities']) as number[][];
   (probabilities[1] as number[])[2] = 0.5;

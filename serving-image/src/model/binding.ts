@@ -1,7 +1,8 @@
 /** From rows of named values to the model's input tensors, checked while they are filled: one pass, first error only. */
 import { type InputColumn, type ModelSignature, normalizedName } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import { typeName, valueWriter, type WriteValue } from './column.ts';
+import { typeName, valueWriter, type WriteValue, writeCategory } from './column.ts';
+import type { Categories } from './onnx/nodes.ts';
 import { RowError } from './row-error.ts';
 import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
 
@@ -19,9 +20,16 @@ interface Place {
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** Throws SignatureMismatch when the columns cannot be handed to these inputs. */
-export function bindInputs(signature: ModelSignature, inputs: readonly TensorSpec[]): EncodeRows {
-  const places = placesOf(signature.inputs, inputs);
+/** Throws SignatureMismatch when the columns cannot be handed to these inputs. `categories` are by name of the input. */
+export function bindInputs(
+  signature: ModelSignature,
+  inputs: readonly TensorSpec[],
+  categories: ReadonlyMap<string, Categories> = new Map(),
+): EncodeRows {
+  const places = placesOf(signature.inputs, inputs).map((place) => {
+    const texts = categories.get(inputs[place.input]?.name ?? '');
+    return texts?.areAll && inputs[place.input]?.type === 'string' ? { ...place, write: writeCategory(texts) } : place;
+  });
   const keysOf = keyFinder(places.map(({ name }) => name));
   const isPlainMatrix = inputs.length === 1 && inputs[0]?.type === 'float32' && signature.inputs.every(isFloatColumn);
   return (rows) => {
@@ -177,8 +185,11 @@ function placeOf(column: InputColumn, spec: TensorSpec, at: Omit<Place, 'name' |
   throw mismatch(`column ${JSON.stringify(column.name)} is ${column.type}, the model's input ${describe(spec)}`);
 }
 
-/** skl2onnx makes identifiers of column names: `sepal length (cm)` feeds `sepal_length__cm_`, if only one column can. */
-function inputIndex(column: string, inputs: readonly TensorSpec[]): number {
+/**
+ * The input that takes the column, -1 when there is none. skl2onnx makes identifiers of column names:
+ * `sepal length (cm)` feeds `sepal_length__cm_`.
+ */
+export function inputIndex(column: string, inputs: readonly TensorSpec[]): number {
   const exact = inputs.findIndex(({ name }) => name === column);
   return exact === -1 ? inputs.findIndex(({ name }) => name === column.replace(/[^A-Za-z0-9_]/g, '_')) : exact;
 }

@@ -1,5 +1,6 @@
 /** How one value of a request becomes one value of a tensor. */
 import type { ColumnType } from '@slipway/contract';
+import type { Categories } from './onnx/nodes.ts';
 import type { TensorData, TensorType } from './tensor.ts';
 
 /** What is wrong with a value, in pydantic's words, so that FastAPI's clients can read it. Never holds the value. */
@@ -89,6 +90,21 @@ const writeString: WriteValue = (value, data, at) => {
   (data as string[])[at] = value;
   return undefined;
 };
+
+/** A text that must be one of those the model knows: the runtime would fail on any other, and say nothing useful. */
+export function writeCategory({ known }: Categories): WriteValue {
+  const texts = new Set(known);
+  const listed = known
+    .map((text) => `'${text}'`)
+    .join(', ')
+    .slice(0, 400);
+  return (value, data, at) => {
+    if (typeof value === 'string' && !texts.has(value)) {
+      return { type: 'literal_error', message: `Input should be one of ${listed}` };
+    }
+    return writeString(value, data, at);
+  };
+}
 
 const writeBoolean: WriteValue = (value, data, at) => {
   if (typeof value !== 'boolean') return notA('bool_type', 'boolean', value);

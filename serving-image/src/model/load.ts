@@ -4,16 +4,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactFile, Examples, ModelSignature } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import { bindInputs, type EncodeRows } from './binding.ts';
+import { bindInputs, type EncodeRows, inputIndex } from './binding.ts';
 import { deriveSignature } from './derive-signature.ts';
 import { modelFileOf, readExamples, readSignature } from './files.ts';
 import { readMLmodel } from './mlmodel.ts';
 import { inspectModel, type ModelSummary } from './onnx/inspect.ts';
-import { type ClassList, classesOfModel } from './onnx/nodes.ts';
+import { type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes.ts';
 import { type Bytes, fileBytes, MalformedError } from './onnx/wire.ts';
 import { planZipMaps, rewrite, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
-import { batchEqualsSingles, selfTest } from './self-test.ts';
+import { batchEqualsSingles, probeRows, selfTest } from './self-test.ts';
 import { openSession, type Session } from './session.ts';
 import type { TensorSpec } from './tensor.ts';
 
@@ -53,8 +53,9 @@ export async function loadModel(dir: string, files: readonly ArtifactFile[], thr
   const path = join(dir, modelFileOf(files, mlmodel));
   const given = await readSignature(dir);
   const examples = await readExamples(dir);
-  const { classes, plan } = readingFile(path, (bytes) => ({
+  const { classes, categories, plan } = readingFile(path, (bytes) => ({
     classes: classesOfModel(bytes),
+    categories: categoriesByTensor(bytes),
     plan: planZipMaps(bytes),
   }));
   const session = await openSession({
@@ -65,10 +66,13 @@ export async function loadModel(dir: string, files: readonly ArtifactFile[], thr
   const labels = labelsByOutput(session.outputs, classes, plan);
   const hints = { labels, ...(mlmodel?.columns && { columns: mlmodel.columns }) };
   const signature = given ?? deriveSignature(session.inputs, session.outputs, hints);
-  const encode = bindInputs(signature, session.inputs);
+  const encode = bindInputs(signature, session.inputs, categories);
   const read = bindOutputs(signature, session.outputs);
-  await selfTest(session, encode, signature, examples);
-  const canCoalesce = await batchEqualsSingles(session, encode, signature, examples);
+  const textsOf = (column: string): readonly string[] | undefined =>
+    categories.get(session.inputs[inputIndex(column, session.inputs)]?.name ?? '')?.known;
+  const rows = { examples, probes: probeRows(signature, textsOf) };
+  await selfTest(session, encode, signature, rows);
+  const canCoalesce = await batchEqualsSingles(session, encode, rows);
   return { session, signature, isDerived: given === undefined, examples, encode, read, canCoalesce };
 }
 

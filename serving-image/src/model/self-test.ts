@@ -10,14 +10,21 @@ import type { Tensor } from './tensor.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
+/** What the tests work with. */
+export interface TestRows {
+  readonly examples: Examples | undefined;
+  /** Made-up rows: the first is used when there are no examples. */
+  readonly probes: readonly Row[];
+}
+
 /** Predicts the examples and compares, or, without examples, predicts one row. Throws ParityFailed or InvalidModel. */
 export async function selfTest(
   session: Session,
   encode: EncodeRows,
   signature: ModelSignature,
-  examples: Examples | undefined,
+  { examples, probes }: TestRows,
 ): Promise<void> {
-  const given: readonly Row[] = examples && examples.inputs.length > 0 ? examples.inputs : probeRows(signature, 1);
+  const given: readonly Row[] = examples && examples.inputs.length > 0 ? examples.inputs : probes.slice(0, 1);
   const size = fixedRows(session.inputs) ?? given.length;
   const count = Math.ceil(given.length / size) * size;
   const rows = Array.from({ length: count }, (_, i) => given[i % given.length] as Row);
@@ -57,11 +64,10 @@ const PROBES = 5;
 export async function batchEqualsSingles(
   session: Session,
   encode: EncodeRows,
-  signature: ModelSignature,
-  examples: Examples | undefined,
+  { examples, probes }: TestRows,
 ): Promise<boolean> {
   if (!rowsAreOpen(session.inputs) || session.outputs.some(({ dims }) => dims[0] !== -1)) return false;
-  const rows: readonly Row[] = [...(examples?.inputs.slice(0, PROBES) ?? []), ...probeRows(signature, PROBES)];
+  const rows: readonly Row[] = [...(examples?.inputs.slice(0, PROBES) ?? []), ...probes];
   const inputs = encode(rows);
   try {
     const together = await session.run(inputs);
@@ -86,14 +92,17 @@ function agree(a: Tensor, b: Tensor): boolean {
   return true;
 }
 
-/** Rows made up from the columns' types; the first is all zero, no two are alike. */
-export const probeRows = (signature: ModelSignature, count: number): Row[] =>
-  Array.from({ length: count }, (_, row) =>
-    Object.fromEntries(signature.inputs.map((column, i) => [column.name, probe(column, row, i)])),
+/** Rows made up from the columns' types and known texts; the first is all zero, no two are alike if columns allow it. */
+export const probeRows = (
+  { inputs }: ModelSignature,
+  textsOf: (column: string) => readonly string[] | undefined,
+): readonly Row[] =>
+  Array.from({ length: PROBES }, (_, row) =>
+    Object.fromEntries(inputs.map((column, i) => [column.name, probe(column, textsOf(column.name), row, i)])),
   );
 
-function probe({ type }: InputColumn, row: number, column: number): unknown {
-  if (type === 'string') return '';
+function probe({ type }: InputColumn, texts: readonly string[] | undefined, row: number, column: number): unknown {
+  if (type === 'string') return texts?.[row % Math.max(1, texts.length)] ?? '';
   if (type === 'bool') return (row + column) % 2 === 1 && row > 0;
   const step = row * (1 + (column % 7));
   return type === 'float32' || type === 'float64' ? step * 0.37 : step;

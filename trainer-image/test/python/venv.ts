@@ -1,11 +1,9 @@
-/** A Python with the packages of requirements.txt beside this file, made once for each content of that file. */
+/** A Python with the packages of a requirements.txt, made once for each content of that file. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { shortHash } from '@slipway/contract';
-
-const requirements = join(import.meta.dirname, 'requirements.txt');
 
 function run(command: string, args: readonly string[]): void {
   const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] });
@@ -15,8 +13,8 @@ function run(command: string, args: readonly string[]): void {
   );
 }
 
-/** The path of the interpreter. Takes about a minute the first time, nothing afterwards. */
-export function python(): string {
+/** The path of the interpreter; the trainer's own packages by default. About a minute the first time, nothing later. */
+export function python(requirements: string = join(import.meta.dirname, 'requirements.txt')): string {
   const cache = process.env['SLIPWAY_CACHE'] ?? join(homedir(), '.cache', 'slipway');
   const home = join(cache, `venv-${shortHash(readFileSync(requirements, 'utf8'), 12)}`);
   const interpreter = join(home, 'bin', 'python');

@@ -49,12 +49,18 @@ export function classesOf(bytes: Bytes, node: Field): ClassList | undefined {
 function classesIn(bytes: Bytes, attribute: Field): ClassList | undefined {
   const name = nameOf(bytes, attribute);
   if (!/^classlabels_(?:strings|ints|int64s)$/.test(name)) return undefined;
-  const labels: string[] = [];
-  each(bytes, attribute, {
-    8: (field) => labels.push(...integers(bytes, field)),
-    9: (field) => labels.push(textOf(bytes, field)),
-  });
+  const labels = listIn(bytes, attribute);
   return labels.length === 0 ? undefined : { areNames: name.endsWith('strings'), labels };
+}
+
+/** The attribute's list of whole numbers or texts, as texts. */
+function listIn(bytes: Bytes, attribute: Field): string[] {
+  const values: string[] = [];
+  each(bytes, attribute, {
+    8: (field) => values.push(...integers(bytes, field)),
+    9: (field) => values.push(textOf(bytes, field)),
+  });
+  return values;
 }
 
 function nameOf(bytes: Bytes, attribute: Field): string {
@@ -84,4 +90,51 @@ export function classesOfModel(bytes: Bytes): ClassList | undefined {
   each(bytes, { start: 0, end: bytes.size }, { 7: graph });
   const [only, another] = lists.values();
   return another === undefined ? only : undefined;
+}
+
+/** The texts a one-hot encoder knows. */
+export interface Categories {
+  readonly known: readonly string[];
+  /** The runtime fails on any other text. */
+  readonly areAll: boolean;
+}
+
+/** Operators whose output holds texts of their first input and no others. */
+const CARRIERS = new Set(['Gather', 'Identity', 'Reshape', 'Squeeze', 'Flatten'].map((name) => `ai.onnx.${name}`));
+
+/** By name of a tensor, one of the graph's inputs among them: the categories of the one-hot encoder that it ends in. */
+export function categoriesByTensor(bytes: Bytes): ReadonlyMap<string, Categories> {
+  const found = new Map<string, Categories>();
+  const origins = new Map<string, string>();
+  const node = (field: Field): void => {
+    const { operator, inputs, outputs } = namesOf(bytes, field);
+    const [from, to] = [inputs[0], outputs[0]];
+    if (from === undefined || to === undefined) return;
+    const origin = origins.get(from) ?? from;
+    if (CARRIERS.has(operator)) origins.set(to, origin);
+    if (operator !== 'ai.onnx.ml.OneHotEncoder') return;
+    const categories = categoriesOf(bytes, field);
+    // Two encoders of one tensor work on parts of it: neither speaks for the whole.
+    found.set(origin, found.has(origin) ? { known: [], areAll: false } : categories);
+  };
+  each(bytes, { start: 0, end: bytes.size }, { 7: (graph) => each(bytes, delimited(graph), { 1: node }) });
+  return found;
+}
+
+function categoriesOf(bytes: Bytes, node: Field): Categories {
+  let known: string[] = [];
+  let areAll = false;
+  each(bytes, node, {
+    5: (attribute) => {
+      const name = nameOf(bytes, attribute);
+      if (name === 'cats_strings') known = listIn(bytes, attribute);
+      if (name !== 'zeros') return;
+      each(bytes, attribute, {
+        3: ({ value }) => {
+          areAll = value === 0;
+        },
+      });
+    },
+  });
+  return { known, areAll };
 }
