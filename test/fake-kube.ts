@@ -3,6 +3,17 @@ import type { Kind, KubeObject, ObjectKey } from '../operator/src/api/meta.ts';
 import type { EventRecord, RuntimeKube } from '../operator/src/kube/client.ts';
 
 type Raw = KubeObject & { readonly [field: string]: unknown };
+/** RFC 7396: null removes, everything but an object replaces. */
+function mergePatch(target: unknown, patch: unknown): unknown {
+  if (typeof patch !== 'object' || patch === null || Array.isArray(patch)) return structuredClone(patch);
+  const merged: Record<string, unknown> = { ...(target as Record<string, unknown>) };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else merged[key] = mergePatch(merged[key] ?? {}, value);
+  }
+  return merged;
+}
+
 const id = (kind: string, { namespace, name }: ObjectKey) => `${kind}/${namespace}/${name}`;
 
 /**
@@ -65,6 +76,16 @@ export class FakeKube implements RuntimeKube {
   async delete<T extends KubeObject>(_kind: Kind<T>, object: T): Promise<void> {
     this.#record(`delete ${object.kind} ${object.metadata.name}`);
     this.objects.delete(id(object.kind, object.metadata));
+  }
+
+  async patch(object: KubeObject, change: { readonly metadata?: object; readonly spec?: object }): Promise<void> {
+    this.#record(`patch ${object.kind} ${object.metadata.name}`);
+    const before = this.objects.get(id(object.kind, object.metadata));
+    if (before) this.put(mergePatch(before, change) as KubeObject);
+  }
+
+  async editorOf(): Promise<string | undefined> {
+    return 'kubectl-edit';
   }
 
   async applyStatus(object: KubeObject, status: object): Promise<void> {

@@ -5,6 +5,10 @@ import {
   type ModelVersionRow,
   type Run,
   type RunStore,
+  type ServiceRef,
+  type UseStore,
+  type VersionEdit,
+  type VersionRef,
   type VersionStore,
 } from '@slipway/database';
 import type { DependencyHealth } from '../operator/src/api/health.ts';
@@ -116,15 +120,86 @@ export class FakeStores {
       this.#write('record verification');
       this.#change(this.#row(namespace, model, version), { ...result, statusMessage: message });
     },
-    delete: async (namespace, model, version) => {
+    delete: async ({ namespace, model, version }, { services }) => {
       this.#write('delete version');
-      this.#change(this.#row(namespace, model, version), { status: 'DELETED' });
+      const users = this.uses.filter(
+        (use) => use.namespace === namespace && use.model === model && use.version === version,
+      );
+      const names = users.map(({ service }) => service).filter((service) => services.includes(service));
+      if (names.length === 0) this.#change(this.#row(namespace, model, version), { status: 'DELETED' });
+      return names;
     },
+    edit: async ({ namespace, model, version }, actor, decide) => {
+      this.#read();
+      const row = this.#row(namespace, model, version);
+      if (!row || row.status === 'DELETED') return undefined;
+      const change = decide(row);
+      this.#write(`edit version ${version} as ${actor}`);
+      this.#edit(row, change);
+      return this.#row(namespace, model, version);
+    },
+    isRenamed: async () => false,
+    aliasHolders: async (namespace, model, aliases) => {
+      this.#read();
+      const holders = this.versions.filter((row) => row.namespace === namespace && row.model === model);
+      const found = holders.flatMap((row) => row.aliases.map((alias) => [alias, row.version] as const));
+      return Object.fromEntries(found.filter(([alias]) => aliases.includes(alias)));
+    },
+  };
+
+  #edit(row: ModelVersionRow, { stage, aliases, tags, description }: VersionEdit): void {
+    const labels: Partial<ModelVersionRow> = {
+      ...(stage !== undefined && { stage }),
+      ...(description !== undefined && { description }),
+      ...(aliases && {
+        aliases: [...new Set([...row.aliases, ...aliases.set])].filter((a) => !aliases.delete.includes(a)).sort(),
+      }),
+      ...(tags && {
+        tags: Object.fromEntries(
+          Object.entries({ ...row.tags, ...tags.set }).filter(([key]) => !tags.delete.includes(key)),
+        ),
+      }),
+    };
+    for (const other of this.versions.filter((one) => one !== row && one.model === row.model)) {
+      this.#change(other, { aliases: other.aliases.filter((alias) => !aliases?.set.includes(alias)) });
+    }
+    this.#change(row, labels);
+  }
+
+  /** A change by a tracking client: nobody is told. */
+  change(ref: VersionRef, edit: VersionEdit): void {
+    this.#edit(this.#row(ref.namespace, ref.model, ref.version) as ModelVersionRow, edit);
+  }
+
+  uses: (ServiceRef & VersionRef)[] = [];
+  readonly useStore: UseStore = {
+    hold: async ({ namespace, service }, model, versions) => {
+      this.#read();
+      const held = [...new Set(versions)].filter((version) => {
+        const row = this.#row(namespace, model, version);
+        return row !== undefined && row.status !== 'DELETED';
+      });
+      const others = this.uses.filter((use) => use.namespace !== namespace || use.service !== service);
+      const own = held.map((version) => ({ namespace, service, model, version }));
+      const next = [...others, ...own];
+      if (JSON.stringify(next) === JSON.stringify(this.uses)) return held;
+      this.#write(`hold ${held.join(' ')}`);
+      this.uses = next;
+      return held;
+    },
+    release: async ({ namespace, service }) => {
+      this.#read();
+      this.uses = this.uses.filter((use) => use.namespace !== namespace || use.service !== service);
+    },
+    services: async (namespace) => [
+      ...new Set(this.uses.filter((use) => use.namespace === namespace).map(({ service }) => service)),
+    ],
   };
 
   readonly deps: ControllerDeps = {
     runs: this.runStore,
     versions: this.versionStore,
+    uses: this.useStore,
     tenants: { ensure: async () => {} },
     namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
     health: () => this.health,
@@ -138,10 +213,16 @@ export class FakeStores {
   };
 }
 
-const pending = (of: { namespace: string; model: string; version: number; uri: string }): ModelVersionRow => ({
+/** A row as it is right after it was registered. */
+export const pending = (of: { namespace: string; model: string; version: number; uri: string }): ModelVersionRow => ({
   namespace: of.namespace,
   model: of.model,
   version: of.version,
+  versionKey: String(of.version),
+  stage: 'None',
+  aliases: [],
+  tags: {},
+  description: '',
   status: 'PENDING_REGISTRATION',
   statusMessage: '',
   sourceUri: of.uri,

@@ -29,6 +29,8 @@ export const PublishRequest = z.object({
   metrics: z.array(z.object({ key: z.string(), value: z.number(), step: z.int(), timestamp: z.int() })),
   params: z.record(z.string(), z.string()),
   model: PublishedModel.exactOptional(),
+  /** Instead of `model`: the one version of this model that a tracking client registered under the run becomes the run's. */
+  adopt: z.string().exactOptional(),
 });
 export type PublishRequest = z.infer<typeof PublishRequest>;
 

@@ -1,5 +1,11 @@
 /** The only reader of Postgres' error codes: turns them into the errors this library promises. */
-import { DatabaseUnavailableError, PublishRefusedError, StaleLeaderError, UnclaimedNamespaceError } from './types.ts';
+import {
+  DatabaseUnavailableError,
+  NothingToAdoptError,
+  PublishRefusedError,
+  StaleLeaderError,
+  UnclaimedNamespaceError,
+} from './types.ts';
 
 const unavailableSocketCodes = new Set([
   'ECONNREFUSED',
@@ -48,6 +54,7 @@ export function databaseError(error: unknown): unknown {
   const options = { cause: error };
   if (code === 'SL001') return new StaleLeaderError(field(error, 'message'), options);
   if (code === 'SL002') return new PublishRefusedError(field(error, 'message'), options);
+  if (code === 'SL004') return new NothingToAdoptError(field(error, 'message'), options);
   if (code === 'SL003') return new UnclaimedNamespaceError(field(error, 'message'), options);
   const detail = unavailability(error);
   return detail === undefined ? error : new DatabaseUnavailableError(`Postgres is unavailable: ${detail}`, options);

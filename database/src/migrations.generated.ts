@@ -897,7 +897,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION slipway.create_experiment IS 'The id of a new experiment; null when the name is taken.';
 
-CREATE FUNCTION slipway.record_model(tenant text, run text, model jsonb) RETURNS text
+CREATE FUNCTION slipway.record_model(tenant text, run text, model text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
   stage text;
@@ -905,22 +905,36 @@ DECLARE
 BEGIN
   SELECT lifecycle_stage INTO stage FROM slipway.runs WHERE namespace = tenant AND run_id = run FOR NO KEY UPDATE;
   IF stage IS DISTINCT FROM 'active' THEN RETURN coalesce(stage, 'missing'); END IF;
-  SELECT value INTO history FROM slipway.tags WHERE namespace = tenant AND run_id = run AND key = 'mlflow.log-model.history' FOR NO KEY UPDATE;
-  -- A tag that somebody wrote by hand need not be a list.
+  SELECT rtrim(value) INTO history FROM slipway.tags
+    WHERE namespace = tenant AND run_id = run AND key = 'mlflow.log-model.history' FOR NO KEY UPDATE;
   BEGIN
-    history := (CASE WHEN jsonb_typeof(history::jsonb) = 'array' THEN history::jsonb ELSE '[]' END || jsonb_build_array(model))::text;
+    -- Its text is kept as it is: clients compare nothing but what they wrote.
+    history := CASE WHEN jsonb_array_length(history::jsonb) > 0 THEN left(history, -1) || ', ' ELSE '[' END || model || ']';
   EXCEPTION WHEN data_exception THEN
-    history := jsonb_build_array(model)::text;
+    history := '[' || model || ']'; -- somebody wrote a tag of this name that is no list
   END;
   IF length(history) > 1000000 THEN RETURN 'full'; END IF;
-  INSERT INTO slipway.tags (namespace, run_id, key, value)
-    VALUES (tenant, run, 'mlflow.log-model.history', history)
+  INSERT INTO slipway.tags (namespace, run_id, key, value) VALUES (tenant, run, 'mlflow.log-model.history', history)
     ON CONFLICT (namespace, run_id, key) DO UPDATE SET value = excluded.value;
   RETURN stage;
 END $$;
-COMMENT ON FUNCTION slipway.record_model IS 'Appends a model to the tag mlflow.log-model.history, which clients before MLflow 3 read; full: the tag would be too long.';
+COMMENT ON FUNCTION slipway.record_model IS 'Appends a model, as JSON, to the tag mlflow.log-model.history, which clients before MLflow 3 read; full: the tag would be too long.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA slipway FROM PUBLIC;
+`,
+  },
+  {
+    name: '0010_search.sql',
+    sql: `-- What searches read in order or by value and had no index for.
+
+-- The newest versions of one model, in the order of a search by name.
+CREATE INDEX model_versions_of_model ON slipway.model_versions (namespace, model, last_updated_time DESC, version DESC) WHERE status <> 'DELETED';
+CREATE INDEX model_versions_by_client_source ON slipway.model_versions (namespace, md5(client_source)) WHERE client_source IS NOT NULL;
+-- Prompts are hidden from every search that does not ask for them: one small look-up a model.
+CREATE INDEX model_version_tags_of_prompts ON slipway.model_version_tags (namespace, model) WHERE key = 'mlflow.prompt.is_prompt' AND value = 'true';
+CREATE INDEX registered_models_newest ON slipway.registered_models (namespace, last_updated_time, name) WHERE deleted_time IS NULL;
+CREATE INDEX logged_model_metrics_by_value ON slipway.logged_model_metrics (namespace, key, value, model_id);
+CREATE INDEX logged_models_by_name ON slipway.logged_models (namespace, name) WHERE deleted_time IS NULL;
 `,
   },
   {
@@ -1373,6 +1387,8 @@ END $$;
 COMMENT ON FUNCTION slipway.publish_run IS 'Ends a run of the caller''s namespace as FINISHED with its metrics and, when the request has a model, its version, or, when it says adopt, the version a tracking client registered under the run; all or nothing, once per run: a repeated call gets the first one''s result. Refuses with SL002; SL004 when there is nothing to adopt.';
 
 REVOKE ALL ON FUNCTION slipway.tell_version_used(), slipway.adopt_version(slipway.runs, text) FROM PUBLIC;
+
+CREATE INDEX model_events_renamed ON slipway.model_events (namespace, from_value) WHERE event = 'Renamed';
 `,
   },
 ];

@@ -1,6 +1,6 @@
 /** From rows to the types of types.ts. What a tenant's pod wrote is parsed, not trusted. */
 import { Artifact, Lineage, ModelSignature } from '@slipway/contract';
-import type { ModelVersionRow, Run, RunStatus, VersionStatus } from './types.ts';
+import type { ModelVersionRow, Run, RunStatus, VersionLabels, VersionStatus } from './types.ts';
 
 /** A metric value from jsonb, where NaN and the infinities are strings. */
 const numbers = (values: Record<string, number | string>): Record<string, number> =>
@@ -60,7 +60,13 @@ export interface VersionRow {
   status: VersionStatus;
   status_message: string;
   source_uri: string;
-  format: 'onnx';
+  format: 'onnx' | 'mlflow';
+  version_key: string;
+  object_uid: string | null;
+  stage: string;
+  description: string | null;
+  aliases: string[];
+  tags: Record<string, string>;
   artifact_uri: string | null;
   artifact_files: unknown;
   artifact_digest: string | null;
@@ -71,8 +77,24 @@ export interface VersionRow {
   creation_time: Date;
 }
 
+/** What people may change of the version `v` of the surrounding statement. */
+export const labelColumns = `v.stage, v.description,
+  ARRAY(SELECT a.alias FROM slipway.model_aliases a
+    WHERE a.namespace = v.namespace AND a.model = v.model AND a.version = v.version ORDER BY a.alias COLLATE "C") AS aliases,
+  (SELECT coalesce(jsonb_object_agg(t.key, t.value), '{}') FROM slipway.model_version_tags t
+    WHERE t.namespace = v.namespace AND t.model = v.model AND t.version = v.version) AS tags`;
+
+/** The labels of a row that has `labelColumns`. */
+export const labelsFrom = (row: Pick<VersionRow, 'stage' | 'description' | 'aliases' | 'tags'>): VersionLabels => ({
+  stage: row.stage,
+  aliases: row.aliases,
+  tags: row.tags,
+  description: row.description ?? '',
+});
+
 export const versionColumns = `v.namespace, v.model, v.version, v.status, v.status_message, v.source_uri, v.format,
-  v.artifact_uri, v.artifact_files, v.artifact_digest, v.signature, v.experiment_id, v.run_id, v.lineage, v.creation_time`;
+  v.artifact_uri, v.artifact_files, v.artifact_digest, v.signature, v.experiment_id, v.run_id, v.lineage, v.creation_time,
+  v.version_key, v.object_uid, ${labelColumns}`;
 
 /** An ill-formed signature or lineage counts as none: `verify` judges the bytes, not what was said about them. */
 export function versionFrom(row: VersionRow): ModelVersionRow {
@@ -86,6 +108,9 @@ export function versionFrom(row: VersionRow): ModelVersionRow {
     namespace: row.namespace,
     model: row.model,
     version: row.version,
+    versionKey: row.version_key,
+    ...labelsFrom(row),
+    ...(row.object_uid !== null && { objectUid: row.object_uid }),
     status: row.status,
     statusMessage: row.status_message,
     sourceUri: row.source_uri,

@@ -82,6 +82,16 @@ export const runStore = (pool: Queryable, write: Write): RunStore => ({
            WHERE namespace = $1 AND run_key = $2 AND status = 'RUNNING'`,
         [namespace, runKey, failure.status, failure.reason, failure.message, failure.endTime],
       );
+      // Nobody is left who could end the runs a script began inside this one.
+      await query(
+        client,
+        `UPDATE slipway.runs child SET status = $3, end_time = $4
+           FROM slipway.tags t
+           WHERE t.namespace = $1 AND t.key = 'mlflow.parentRunId' AND md5(t.value) = md5($2) AND t.value = $2
+             AND child.namespace = $1 AND child.run_id = t.run_id AND child.run_key IS NULL
+             AND child.status IN ('RUNNING', 'SCHEDULED')`,
+        [namespace, run.runId, failure.status, failure.endTime],
+      );
       return findRun(client, namespace, runKey);
     });
   },

@@ -215,8 +215,8 @@ test('verification fills in what a brought version lacks, and never changes a di
 test('a deleted version is gone from the list, its number is not given again, and deleting twice is one event', async () => {
   const namespace = await freshTenant();
   await stores.versions.registerBrought(brought(namespace, 1));
-  await stores.versions.delete(namespace, 'iris', 1, 'operator');
-  await stores.versions.delete(namespace, 'iris', 1, 'operator');
+  await stores.versions.delete({ namespace, model: 'iris', version: 1 }, { actor: 'operator', services: [] });
+  await stores.versions.delete({ namespace, model: 'iris', version: 1 }, { actor: 'operator', services: [] });
   await stores.versions.recordVerification(namespace, 'iris', 1, { status: 'READY', message: '' });
   assert.deepEqual(await stores.versions.list(namespace), []);
   assert.equal((await stores.versions.find(namespace, 'iris', 1))?.status, 'DELETED');
@@ -259,7 +259,7 @@ test('a write of an overtaken leader is refused and changes nothing; reading it 
     late.runs.start(startRun({ namespace, ownerUid: 'uid-epoch', generation: 2, specDigest: 'other' })),
     late.runs.fail(namespace, run.runKey, failure),
     late.versions.registerBrought(brought(namespace, 'late')),
-    late.versions.delete(namespace, 'iris', 1, 'late'),
+    late.versions.delete({ namespace, model: 'iris', version: 1 }, { actor: 'late', services: [] }),
     late.versions.recordVerification(namespace, 'iris', 1, { status: 'READY', message: '' }),
     late.tenants.claim('late', 'late'),
     late.tenants.ensureRole(namespace, 'x'),

@@ -1,8 +1,10 @@
 import type pg from 'pg';
+import { mirrorFeed } from './mirror-feed.ts';
 import { query, transaction } from './pool.ts';
 import { runStore } from './run-store.ts';
 import { tenantStore } from './tenant-store.ts';
-import type { RunStore, TenantStore, VersionStore } from './types.ts';
+import type { MirrorFeed, RunStore, TenantStore, UseStore, VersionStore } from './types.ts';
+import { useStore } from './use-store.ts';
 import { versionStore } from './version-store.ts';
 import type { Write } from './write.ts';
 
@@ -10,6 +12,8 @@ export interface Stores {
   readonly runs: RunStore;
   readonly versions: VersionStore;
   readonly tenants: TenantStore;
+  readonly uses: UseStore;
+  readonly mirror: MirrorFeed;
 }
 
 export interface StoreOptions {
@@ -28,5 +32,11 @@ export function openStores(pool: pg.Pool, options: StoreOptions): Stores {
       if (epoch !== undefined) await query(client, 'SELECT slipway.fence($1)', [epoch]);
       return work(client);
     });
-  return { runs: runStore(pool, write), versions: versionStore(pool, write), tenants: tenantStore(pool, write) };
+  return {
+    runs: runStore(pool, write),
+    versions: versionStore(pool, write),
+    tenants: tenantStore(pool, write),
+    uses: useStore(pool, write),
+    mirror: mirrorFeed(pool),
+  };
 }

@@ -55,14 +55,33 @@ export interface RunStore {
 
 export type VersionStatus = 'PENDING_REGISTRATION' | 'READY' | 'FAILED_REGISTRATION' | 'DELETED';
 
-export interface ModelVersionRow {
+export interface VersionRef {
   readonly namespace: string;
   readonly model: string;
   readonly version: number;
+}
+
+/** What people may change of a version. */
+export interface VersionLabels {
+  /** None, Staging, Production or Archived. */
+  readonly stage: string;
+  /** In order. */
+  readonly aliases: readonly string[];
+  readonly tags: Readonly<Record<string, string>>;
+  /** Empty when there is none. */
+  readonly description: string;
+}
+
+export interface ModelVersionRow extends VersionRef, VersionLabels {
+  /** The row's small name, as notifications tell it. */
+  readonly versionKey: string;
   readonly status: VersionStatus;
   readonly statusMessage: string;
   readonly sourceUri: string;
-  readonly format: 'onnx';
+  /** `mlflow`: a model folder without an ONNX flavour, tracked but never served. */
+  readonly format: 'onnx' | 'mlflow';
+  /** The uid of the object by which somebody brought this version. */
+  readonly objectUid?: string;
   /** Absent until `verify` has counted the files of a version somebody brought. */
   readonly artifact?: Artifact;
   readonly signature?: ModelSignature;
@@ -97,8 +116,93 @@ export interface VersionStore {
       signature?: ModelSignature;
     },
   ): Promise<void>;
-  /** Marks the version DELETED (its number is never given again) and appends the event. */
-  delete(namespace: string, model: string, version: number, actor: string): Promise<void>;
+  /**
+   * Marks the version DELETED (its number is never given again) and appends the event, unless a service uses it: then
+   * nothing changes and the names of the services come back. Uses by services that are not in `services` (those that
+   * exist) do not count. Empty: it is deleted, now or before.
+   */
+  delete(
+    ref: VersionRef,
+    by: { readonly actor: string; readonly services: readonly string[] },
+  ): Promise<readonly string[]>;
+  /**
+   * Changes what people may change, in one transaction with its events: `decide` sees the row as it is, locked. Resolves
+   * with the row afterwards; undefined when there is no such version (any more).
+   */
+  edit(
+    ref: VersionRef,
+    actor: string,
+    decide: (row: ModelVersionRow) => VersionEdit,
+  ): Promise<ModelVersionRow | undefined>;
+  /** True when a model of that name has got another name since: its versions are found under that one. */
+  isRenamed(namespace: string, model: string): Promise<boolean>;
+  /** The versions of that model each of these aliases points to; an alias that points nowhere is left out. */
+  aliasHolders(namespace: string, model: string, aliases: readonly string[]): Promise<Readonly<Record<string, number>>>;
+}
+
+/** What is to be changed of a version; what is absent stays. */
+export interface VersionEdit {
+  readonly stage?: string;
+  /** An alias that another version has is taken from it. */
+  readonly aliases?: { readonly set: readonly string[]; readonly delete: readonly string[] };
+  readonly tags?: { readonly set: Readonly<Record<string, string>>; readonly delete: readonly string[] };
+  readonly description?: string;
+}
+
+/** Which InferenceServices use which versions: whoever deletes a version looks here, under the version's lock. */
+export interface UseStore {
+  /**
+   * After this the service uses exactly those of `versions` that come back: the others do not exist (any more). What it
+   * used before and is not named is let go.
+   */
+  hold(service: ServiceRef, model: string, versions: readonly number[]): Promise<readonly number[]>;
+  /** The service uses nothing any more. */
+  release(service: ServiceRef): Promise<void>;
+  /** Every service of the namespace that uses anything, by name. */
+  services(namespace: string): Promise<readonly string[]>;
+}
+
+export interface ServiceRef {
+  readonly namespace: string;
+  readonly service: string;
+}
+
+/** The part of a version's row that decides whether and how it is mirrored as an object. */
+export interface MirroredRow extends VersionRef, VersionLabels {
+  readonly versionKey: string;
+  readonly status: VersionStatus;
+  readonly objectUid?: string;
+  /** It belongs into the cluster: staged, aliased, in use, or among the newest of its model, and no prompt. */
+  readonly isWanted: boolean;
+}
+
+/** Versions as whoever mirrors them into the cluster reads them; never more than a page at a time. */
+export interface MirrorFeed {
+  /**
+   * Tells the key of every version that changes, until the signal fires. Notifications are lost while the connection is:
+   * `onConnected` is called after each (re)connection, and then everything has to be compared. Never throws.
+   */
+  listen(handlers: {
+    readonly onConnected: () => void;
+    readonly onKey: (versionKey: string) => void;
+    readonly onLost?: (error: unknown) => void;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+  find(versionKey: string): Promise<MirroredRow | undefined>;
+  /** As `find`, by its name. */
+  findVersion(ref: VersionRef): Promise<MirroredRow | undefined>;
+  /** Namespaces that have data, and the uid of the namespace it belongs to. */
+  tenants(): Promise<readonly { readonly namespace: string; readonly uid: string }[]>;
+  /** The wanted versions of the models that come after `after`, a few models at a time; `last` absent: there are no more. */
+  page(namespace: string, after: string): Promise<{ readonly rows: readonly MirroredRow[]; readonly last?: string }>;
+  /** Runs of TrainingJobs of this namespace that go on. */
+  openRuns(namespace: string): Promise<readonly OpenRun[]>;
+}
+
+export interface OpenRun {
+  readonly runKey: string;
+  readonly trainingJob: string;
+  readonly ownerUid: string;
 }
 
 export interface TenantStore {
@@ -134,6 +238,11 @@ export class StaleLeaderError extends Error {
 /** The publication is wrong (not this tenant's run, bytes elsewhere, too large): repeating it cannot help. */
 export class PublishRefusedError extends Error {
   override readonly name = 'PublishRefusedError';
+}
+
+/** Nothing, or more than one thing, was registered under the run: there is no version to adopt. Nothing was written. */
+export class NothingToAdoptError extends Error {
+  override readonly name = 'NothingToAdoptError';
 }
 
 /** A namespace must be claimed (TenantStore.claim) before anything is stored for it. */

@@ -1,7 +1,8 @@
+import { deleteVersion, setAliases, setDescription, setStage, setTags } from './models/changes.ts';
 import { type Queryable, query } from './pool.ts';
 import { type VersionRow, versionColumns, versionFrom } from './rows.ts';
 import { lockTenant } from './tenant-store.ts';
-import type { ModelVersionRow, VersionStore } from './types.ts';
+import type { ModelVersionRow, VersionEdit, VersionRef, VersionStore } from './types.ts';
 import type { Write } from './write.ts';
 
 type Brought = Parameters<VersionStore['registerBrought']>[0];
@@ -91,15 +92,45 @@ async function verify(on: Queryable, key: VersionKey, result: Verification): Pro
   await appendEvent(on, key, { event: 'StatusChanged', from: before, to: result.status, actor: 'verify' });
 }
 
-async function remove(on: Queryable, key: VersionKey, actor: string): Promise<void> {
+type Deletion = Parameters<VersionStore['delete']>[1];
+
+async function remove(on: Queryable, ref: VersionRef, { actor, services }: Deletion): Promise<readonly string[]> {
+  const { namespace, model, version } = ref;
+  // Under the version's lock, so that no use is written meanwhile.
+  await lockedStatus(on, [namespace, model, version]);
+  await query(on, `DELETE FROM slipway.version_uses WHERE ${byKey} AND service <> ALL($4::text[])`, [
+    ...[namespace, model, version, services],
+  ]);
+  const outcome = await deleteVersion(on, { ...ref, actor }, { unlessUsed: true });
+  return 'used' in outcome ? outcome.used.flatMap((use) => use.services) : [];
+}
+
+async function edit(
+  on: Queryable,
+  ref: VersionRef,
+  { actor, decide }: { actor: string; decide: (row: ModelVersionRow) => VersionEdit },
+): Promise<ModelVersionRow | undefined> {
+  const key = [ref.namespace, ref.model, ref.version] as const;
   const before = await lockedStatus(on, key);
-  if (before === undefined || before === 'DELETED') return;
-  await query(
-    on,
-    `UPDATE slipway.model_versions SET status = 'DELETED', last_updated_time = now() WHERE ${byKey}`,
-    key,
-  );
-  await appendEvent(on, key, { event: 'Deleted', from: before, to: 'DELETED', actor });
+  if (before === undefined || before === 'DELETED') return undefined;
+  const find = async () => {
+    const [row] = await query<VersionRow>(on, `${select} WHERE ${byKey}`, key);
+    return row && versionFrom(row);
+  };
+  const row = (await find()) as ModelVersionRow;
+  const { stage, aliases, tags, description } = decide(row);
+  const by = { namespace: ref.namespace, model: ref.model, version: ref.version, actor };
+  if (stage !== undefined) await setStage(on, by, { stage });
+  if (aliases) {
+    const left = row.aliases.filter((alias) => !aliases.delete.includes(alias));
+    await setAliases(on, by, [...left, ...aliases.set]);
+  }
+  if (tags) {
+    const set = Object.entries(tags.set).map(([key, value]) => ({ key, value }));
+    await setTags(on, by, { set, remove: tags.delete });
+  }
+  if (description !== undefined) await setDescription(on, by, description === '' ? undefined : description);
+  return find();
 }
 
 /** Model versions in Postgres; every change appends its event in the same transaction. */
@@ -135,7 +166,26 @@ export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
     await write((client) => verify(client, [namespace, model, version], result));
   },
 
-  async delete(namespace, model, version, actor) {
-    await write((client) => remove(client, [namespace, model, version], actor));
+  delete: (ref, by) => write((client) => remove(client, ref, by)),
+
+  edit: (ref, actor, decide) => write((client) => edit(client, ref, { actor, decide })),
+
+  async isRenamed(namespace, model) {
+    const [row] = await query<{ renamed: boolean }>(
+      pool,
+      `SELECT EXISTS (SELECT FROM slipway.model_events WHERE namespace = $1 AND event = 'Renamed' AND from_value = $2)
+         AND NOT EXISTS (SELECT FROM slipway.registered_models WHERE namespace = $1 AND name = $2) AS renamed`,
+      [namespace, model],
+    );
+    return row?.renamed === true;
+  },
+
+  async aliasHolders(namespace, model, aliases) {
+    const rows = await query<{ alias: string; version: number }>(
+      pool,
+      'SELECT alias, version FROM slipway.model_aliases WHERE namespace = $1 AND model = $2 AND alias = ANY($3)',
+      [namespace, model, aliases],
+    );
+    return Object.fromEntries(rows.map(({ alias, version }) => [alias, version]));
   },
 });

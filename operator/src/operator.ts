@@ -53,6 +53,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   const definitions = createControllers({
     runs: stores.runs,
     versions: stores.versions,
+    uses: stores.uses,
     tenants,
     namespaces,
     health: monitor.status,

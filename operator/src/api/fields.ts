@@ -8,6 +8,20 @@ export const ModelName = z
   .max(128)
   .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/);
 
+/**
+ * The name of a model as any tracking client may have registered it: no slash, colon or control character. Names of
+ * objects and labels made from it are mangled.
+ */
+export const RegisteredModelName = z
+  .string()
+  .min(1)
+  .max(250)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
+  .regex(/^[^/:\x00-\x1f\x7f]+$/);
+
+/** An alias as tracking clients accept it; `latest` and `v1` mean something else already (a CEL rule refuses them). */
+export const ALIAS = /^[A-Za-z0-9_-]{1,255}$/;
+
 /** `90s`, `30m`, `1h`; at most 999999s, 99999m or 999h, so that no sum of it overflows. */
 export const Duration = z
   .string()

@@ -1,5 +1,5 @@
 /** What controllers need beside the cluster. main.ts builds it once and hands it to every factory. */
-import type { RunStore, VersionStore } from '@slipway/database';
+import type { RunStore, UseStore, VersionStore } from '@slipway/database';
 import type { DependencyHealth } from '../api/health.ts';
 
 /** What the administrator chose for the pods the operator makes. */
@@ -9,11 +9,16 @@ export interface Settings {
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly imagePullSecrets: readonly string[];
   readonly bucket: string;
+  /** Where pods reach the registry; absent: user containers are told of no tracking server. */
+  readonly registryUrl?: string;
+  /** Signs the tokens by which user containers log into their runs; absent: the registry asks for none. */
+  readonly runTokenKey?: string;
 }
 
 export interface ControllerDeps {
   readonly runs: RunStore;
   readonly versions: VersionStore;
+  readonly uses: UseStore;
   /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
   /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */

@@ -29,7 +29,18 @@ export interface KubeWriter {
   ): Promise<void>;
 }
 
-export type Kube = KubeReader & KubeWriter;
+/** What only a kind whose objects people and the operator both write needs. */
+export interface KubeEditor {
+  /**
+   * Merge-patches exactly the state that was read (its resourceVersion is the precondition); null removes a field.
+   * Throws a conflict when it changed or vanished since.
+   */
+  patch(object: KubeObject, change: { readonly metadata?: object; readonly spec?: object }): Promise<void>;
+  /** Asks the API server which field manager, other than this operator, was the last to write these spec fields. */
+  editorOf(object: KubeObject, fields: readonly string[]): Promise<string | undefined>;
+}
+
+export type Kube = KubeReader & KubeWriter & KubeEditor;
 
 /** Something that happened to an object, as `kubectl describe` shows it. */
 export interface EventRecord {

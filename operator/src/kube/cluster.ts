@@ -3,6 +3,7 @@ import type { Kind, KubeObject } from '../api/meta.ts';
 import type { Logger } from '../runtime/reconcile.ts';
 import { applier } from './apply.ts';
 import type { RuntimeKube } from './client.ts';
+import { editor } from './edit.ts';
 import { eventRecorder } from './events.ts';
 import { type Change, DEFAULT_TIMING, Informer, type InformerState, type InformerTiming } from './informer.ts';
 import { entryOf, isOlderVersion, keyOf, ObjectCache, visible } from './object-cache.ts';
@@ -98,6 +99,7 @@ export function openCluster(options: ClusterOptions): Cluster {
     apply: applied.apply,
     applyStatus: applied.applyStatus,
     ...writer(access),
+    ...editor(access),
     recordEvent: eventRecorder(access, options),
   };
 

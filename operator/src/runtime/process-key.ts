@@ -10,6 +10,7 @@
  *    │        └─ conflict ───────────────────────────→ conflict (quietly again)
  *    │        └─ lease lost ─────────────────────────→ lost
  *    │        └─ anything else ──────────────────────→ error (logged, counted, again with backoff)
+ *   the object was rewritten ────────────────────────→ requeued at once
  *   status written once, if it differs
  *   events on the conditions that changed
  *   success, or look again later ────────────────────→ success | requeued
@@ -112,10 +113,12 @@ async function turn<T extends CustomResource>(
   if (!found) return { outcome: 'gone' };
   if (found.metadata.deletionTimestamp) return finalize(definition, ctx, found);
   const object = await withFinalizer(definition, ctx, found);
-  const { outcome, status, requeueAfterMs } = await orStalled(definition, ctx, object, () =>
+  const { outcome, status, requeueAfterMs, notes, rewritten } = await orStalled(definition, ctx, object, () =>
     definition.reconcile(ctx, object),
   );
-  await report(definition, ctx, object, status);
+  if (!rewritten) await report(definition, ctx, object, status);
+  for (const note of notes ?? []) await tell(ctx, object, note);
+  if (rewritten) return { outcome: 'requeued', requeueAfterMs: 0 };
   return { outcome: outcome === 'success' && requeueAfterMs !== undefined ? 'requeued' : outcome, requeueAfterMs };
 }
 

@@ -17,11 +17,22 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
+/** Something to tell beside the transitions of conditions. */
+export interface Note {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly note: string;
+}
+
 export interface Result<Status> {
   /** The whole status this reconcile observed; the runtime writes it once, and only when it differs. */
   readonly status: Status;
   /** Look again after this long even if nothing changes. Absent: wait for a change. */
   readonly requeueAfterMs?: number;
+  /** Told after the status is written. */
+  readonly notes?: readonly Note[];
+  /** The object itself was just rewritten: no status is written, the next turn looks at it as it is now. */
+  readonly rewritten?: true;
 }
 
 /** What a finalizer found: gone (the finalizer is removed) or blocked (status is written, tried again on change). */

@@ -1,31 +1,32 @@
 /** InferenceService: what answers. */
 import { z } from 'zod';
 import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
-import { atomic, Duration, ModelName, Resources } from '../../api/fields.ts';
+import { atomic, Duration, RegisteredModelName, Resources } from '../../api/fields.ts';
 
-/** `latest`, or the number of a version. YAML may write the number as one. */
+/** `latest`, the number of a version (YAML may write it as one), a stage, or `@` and an alias. */
 const VersionSelector = z
   .union([
     z.int().min(1),
     z
       .string()
-      .max(16)
-      .regex(/^(latest|[1-9][0-9]*)$/),
+      .max(256)
+      .regex(/^(latest|[1-9][0-9]*|Staging|Production|Archived|@[A-Za-z0-9_-]{1,255})$/),
   ])
   .meta({
     'x-kubernetes-int-or-string': true,
     'x-kubernetes-validations': [
       {
-        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9})$')",
-        message: "version must be latest or a version's number, like 2",
+        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9}|Staging|Production|Archived|@[A-Za-z0-9_-]{1,255})$')",
+        message:
+          "version must be latest, a version's number like 2, a stage (Staging, Production, Archived) or an alias like @champion",
       },
     ],
   });
 
 export const InferenceServiceSpec = z.object({
-  model: ModelName.describe('The registered model to serve.'),
+  model: RegisteredModelName.describe('The registered model to serve.'),
   version: VersionSelector.default('latest').describe(
-    'latest (the newest version that is ready and was not rejected) or a number.',
+    'latest (the newest version that is ready, not archived and was not rejected), a number, a stage (its highest ready number), or an alias like @champion.',
   ),
   replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
   resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
@@ -45,7 +46,7 @@ const Rejection = z.object({
   digest: z.string().max(64).describe('Digest of its artifact: other bytes are tried again.'),
   wanted: z
     .string()
-    .max(16)
+    .max(256)
     .describe('What spec.version said: asking for another version and for this one again tries again.'),
   settings: z.string().max(64).describe('Digest of spec.resources and spec.rollout: other settings try again.'),
   retry: z.string().max(64).exactOptional().describe('The slipway.dev/retry it was tried for.'),

@@ -20,6 +20,8 @@ const proven = (version: number, more: Partial<VersionFacts> = {}): VersionFacts
   release: release(version),
   isReady: true,
   isDeleting: false,
+  stage: 'None',
+  aliases: [],
   reason: 'Verified',
   message: 'ok',
   ...more,

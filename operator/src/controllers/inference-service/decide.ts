@@ -198,6 +198,19 @@ function isComplete(situation: Situation, release: Release): boolean {
   return isThere && deployment.replicas === wanted.replicas && answersFully(situation);
 }
 
+/** The versions that must not be deleted: what answers, what is there, what comes, and what is asked for by its number. */
+export function usedBy({ wanted, deployment }: Situation, { serving, act }: Decision): readonly number[] {
+  const found = [serving, deployment?.release, act.do === 'apply' ? act.release : undefined];
+  const numbers = found.filter((release) => release !== undefined).map(({ version }) => version);
+  return [...new Set([...numbers, ...(typeof wanted.version === 'number' ? [wanted.version] : [])])].sort(
+    (a, b) => a - b,
+  );
+}
+
+/** True when a release is to be brought in that neither answers nor is there already. */
+export const begins = ({ deployment }: Situation, { act, serving }: Decision): boolean =>
+  act.do === 'apply' && !isSame(act.release, serving) && !isSame(act.release, deployment?.release);
+
 /** What keeps the pods from answering, if anything does: a store, the cluster, or the fault of a release that is not turned down for it. */
 export function hindrance(situation: Situation): Problem | undefined {
   const pods = currentPods(situation);

@@ -50,7 +50,7 @@ function wantedBy({ metadata, spec }: InferenceService): Wanted {
     namespace: metadata.namespace,
     name: metadata.name,
     model: spec.model,
-    version: spec.version === 'latest' ? 'latest' : Number(spec.version),
+    version: /^[0-9]+$/.test(String(spec.version)) ? Number(spec.version) : spec.version,
     replicas: spec.replicas,
     progressDeadlineSeconds: durationSeconds(rollout.progressDeadline),
     settings: shortHash(JSON.stringify({ resources, rollout }), 16),

@@ -47,6 +47,7 @@ const modelVersion = (version: number): KubeObject =>
 const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
   runs: {} as never,
   versions: {} as never,
+  uses: { hold: async (_, __, versions) => versions, release: async () => {}, services: async () => [] },
   tenants: { ensure: async () => {} },
   namespaces: { isBeingDeleted: async () => false },
   health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),

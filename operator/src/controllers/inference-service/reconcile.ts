@@ -6,10 +6,10 @@ import { isControlledBy } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { ModelVersion } from '../model-version/api.ts';
-import { type Outage, outageOf } from '../outage.ts';
+import { knownOutage, type Outage, outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { type InferenceService, type InferenceServiceStatus, READY } from './api.ts';
-import { type Decision, decide, type Memory } from './decide.ts';
+import { begins, type Decision, decide, type Memory, type Situation, usedBy } from './decide.ts';
 import { deploymentFor } from './deployment.ts';
 import { childKey, podLabels } from './names.ts';
 import { type Observed, situationOf } from './observe.ts';
@@ -29,12 +29,11 @@ export async function reconcile(
 ): Promise<Result<InferenceServiceStatus>> {
   const observed = observe(ctx, owner);
   const tenant = await ensureTenant(deps, ctx, observed);
-  const situation = situationOf(observed, { settings: deps.settings, health: deps.health(), now: ctx.now() });
-  const decision = decide(situation);
-  if (typeof tenant === 'object') {
-    const status = statusFor({ owner, situation, decision, outage: tenant });
-    return { status, requeueAfterMs: OUTAGE_RETRY_MS };
-  }
+  const seen = situationOf(observed, { settings: deps.settings, health: deps.health(), now: ctx.now() });
+  const held = await hold(deps, ctx, owner, seen);
+  const { situation, decision } = held;
+  const outage = typeof tenant === 'object' ? tenant : held.outage;
+  if (outage) return { status: statusFor({ owner, situation, decision, outage }), requeueAfterMs: OUTAGE_RETRY_MS };
   const status = statusFor({ owner, situation, decision });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
   await act(deps, ctx, observed, decision);
@@ -77,6 +76,37 @@ async function ensureTenant(
     }
     ctx.log.warn({ error }, 'tenant credentials could not be renewed');
     return 'kept';
+  }
+}
+
+interface Held {
+  readonly situation: Situation;
+  readonly decision: Decision;
+  /** Nothing new may be begun, because it cannot be written down that it is used. */
+  readonly outage?: Outage;
+}
+
+/**
+ * Says in Postgres, under each version's lock, what is used from now on, before anything is rolled: of a rollout and a
+ * deletion only one can win. A version that was deleted first is none, and it is decided anew without it.
+ */
+async function hold(deps: ControllerDeps, ctx: Context, owner: InferenceService, situation: Situation): Promise<Held> {
+  const decision = decide(situation);
+  const { namespace, name } = owner.metadata;
+  const isNew = begins(situation, decision);
+  const away = knownOutage('postgres', deps.health());
+  if (away) return { situation, decision, ...(isNew && { outage: away }) };
+  try {
+    const held = await deps.uses.hold({ namespace, service: name }, owner.spec.model, usedBy(situation, decision));
+    const { act } = decision;
+    if (!isNew || act.do !== 'apply' || held.includes(act.release.version)) return { situation, decision };
+    const left = situation.versions.filter(({ version }) => version !== act.release.version);
+    return { situation: { ...situation, versions: left }, decision: decide({ ...situation, versions: left }) };
+  } catch (error) {
+    const { status } = owner;
+    const outage = outageOf(error, { health: deps.health(), status, summary: READY, now: ctx.now() });
+    if (!outage) throw error;
+    return { situation, decision, ...(isNew && { outage }) };
   }
 }
 

@@ -5,7 +5,7 @@ import { AVAILABLE, type InferenceService, type InferenceServiceStatus, PROGRESS
 import { type Decision, hindrance, type Situation } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';
 import { isSame, type Release } from './release.ts';
-import type { Problem } from './versions.ts';
+import type { Problem, VersionFacts } from './versions.ts';
 
 const MAX_HISTORY = 10;
 
@@ -39,7 +39,7 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     url,
     endpoints: [
       { protocol: 'predict', url: `${url}/predict` },
-      { protocol: 'open-inference-v2', url: `${url}/v2/models/${owner.spec.model}` },
+      { protocol: 'open-inference-v2', url: `${url}/v2/models/${encodeURIComponent(owner.spec.model)}` },
     ],
     replicas: situation.pods.length,
     readyReplicas: situation.pods.filter(({ isReady }) => isReady).length,
@@ -117,11 +117,14 @@ function readyCondition(seen: Seen, verdict: Problem | undefined): NewCondition 
 function passedOver({ situation, decision }: Seen, release: Release): string {
   if (situation.wanted.version !== 'latest') return '';
   const newer = situation.versions.filter(({ version }) => version > release.version).slice(0, 3);
-  const why = newer.map(({ version, isReady, reason }) => {
-    const rejection = decision.rejected.find((one) => one.version === version);
-    return `; version ${version} is passed over: ${rejection ? `rejected, ${rejection.reason}` : isReady ? 'being deleted' : reason}`;
-  });
-  return why.join('');
+  return newer.map((facts) => `; version ${facts.version} is passed over: ${whyNot(facts, decision)}`).join('');
+}
+
+function whyNot({ version, stage, isReady, reason }: VersionFacts, { rejected }: Decision): string {
+  if (stage === 'Archived') return 'archived';
+  const rejection = rejected.find((one) => one.version === version);
+  if (rejection) return `rejected, ${rejection.reason}`;
+  return isReady ? 'being deleted' : reason;
 }
 
 function availableCondition(seen: Seen, verdict: Problem | undefined): NewCondition {

@@ -1,6 +1,8 @@
 /** Which release an InferenceService asks for, among the versions there are. */
 import { findCondition, isTrue } from '../../api/conditions.ts';
+import { labelsOf, syncedOf } from '../mirror.ts';
 import { type ModelVersion, READY } from '../model-version/api.ts';
+import { modelVersionName } from '../model-version/names.ts';
 import { Reason } from './api.ts';
 import { isSame, type Release, type ReleaseId } from './release.ts';
 
@@ -11,6 +13,9 @@ export interface VersionFacts {
   readonly release?: Release;
   readonly isReady: boolean;
   readonly isDeleting: boolean;
+  /** What object and registry agree on: an edit that the registry has not heard of yet moves nothing. */
+  readonly stage: string;
+  readonly aliases: readonly string[];
   /** Why it is not ready, in its own words. */
   readonly reason: string;
   readonly message: string;
@@ -19,12 +24,16 @@ export interface VersionFacts {
 /** The numbered versions of a model, newest first. */
 export function versionFacts(objects: readonly ModelVersion[]): readonly VersionFacts[] {
   const facts: VersionFacts[] = [];
-  for (const { metadata, spec, status } of objects) {
+  for (const object of objects) {
+    const { metadata, spec, status } = object;
     const version = status?.version ?? spec.version;
     if (version === undefined) continue;
     const artifact = status?.artifact;
     const ready = findCondition(status?.conditions, READY);
+    const { stage, aliases } = syncedOf(object) ?? labelsOf(spec);
     facts.push({
+      stage,
+      aliases,
       version,
       ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
       isReady: artifact !== undefined && isTrue(status?.conditions, READY),
@@ -46,7 +55,8 @@ export interface Wish {
   readonly namespace: string;
   readonly name: string;
   readonly model: string;
-  readonly version: 'latest' | number;
+  /** A number, `latest`, a stage, or `@` and an alias. */
+  readonly version: number | string;
 }
 
 interface Known {
@@ -60,7 +70,37 @@ interface Known {
 /** The release that is asked for, or why there is none and what to do. */
 export function choose(wish: Wish, known: Known): Choice {
   if (known.versions.length === 0) return { problem: modelNotFound(wish) };
-  return wish.version === 'latest' ? latest(wish, known) : numbered(wish, wish.version, known);
+  if (typeof wish.version === 'number') return numbered(wish, wish.version, known);
+  return wish.version === 'latest' ? latest(wish, known) : labelled(wish, wish.version, known);
+}
+
+/** True when the version may be served: proven, or what answers already. */
+const isUsable =
+  (serving: ReleaseId | undefined) =>
+  ({ release, isReady, isDeleting }: VersionFacts): boolean =>
+    release !== undefined && (isSame(release, serving) || (isReady && !isDeleting));
+
+/** A stage means its highest ready number, an alias the one version it points to. */
+function labelled(wish: Wish, label: string, { versions, serving, refusalOf }: Known): Choice {
+  const has = ({ stage, aliases }: VersionFacts) =>
+    label.startsWith('@') ? aliases.includes(label.slice(1)) : stage === label;
+  const labels = versions.filter(has);
+  const [newest] = labels;
+  if (!newest) return { problem: nothingLabelled(wish, label, versions[0] as VersionFacts) };
+  const release = labels.find(isUsable(serving))?.release;
+  if (!release) return { problem: notReady(wish, newest) };
+  const refusal = isSame(release, serving) ? undefined : refusalOf(release);
+  return refusal ? { problem: refusal } : { release };
+}
+
+function nothingLabelled({ namespace, model }: Wish, label: string, newest: VersionFacts): Problem {
+  const patch = (spec: object) =>
+    `kubectl patch mv ${modelVersionName(model, newest.version)} -n ${namespace} --type=merge -p '${JSON.stringify({ spec })}'`;
+  const alias = label.slice(1);
+  const message = label.startsWith('@')
+    ? `no version of model ${model} has the alias ${alias} (${patch({ aliases: [...newest.aliases, alias] })})`
+    : `no version of model ${model} is in stage ${label} (${patch({ stage: label })})`;
+  return { reason: Reason.VersionNotFound, message };
 }
 
 const modelNotFound = ({ namespace, model }: Wish): Problem => ({
@@ -83,17 +123,21 @@ function numbered(wish: Wish, version: number, { versions, serving, refusalOf }:
   return refusal ? { problem: refusal } : { release };
 }
 
-function latest(wish: Wish, { versions, serving, refusalOf }: Known): Choice {
-  const usable = versions.filter(
-    ({ release, isReady, isDeleting }) => release && (isSame(release, serving) || (isReady && !isDeleting)),
-  );
-  const releases = usable.map(({ release }) => release as Release);
+function latest(wish: Wish, { versions: all, serving, refusalOf }: Known): Choice {
+  const versions = all.filter(({ stage }) => stage !== 'Archived');
+  if (versions.length === 0) return { problem: allArchived(wish, all[0] as VersionFacts) };
+  const releases = versions.filter(isUsable(serving)).map(({ release }) => release as Release);
   const release = releases.find((candidate) => isSame(candidate, serving) || !refusalOf(candidate));
   if (release) return { release };
   const [newest] = releases;
   const refusal = newest && refusalOf(newest);
   return { problem: refusal ?? notReady(wish, versions[0] as VersionFacts) };
 }
+
+const allArchived = ({ namespace, model }: Wish, { version }: VersionFacts): Problem => ({
+  reason: Reason.VersionNotFound,
+  message: `every version of model ${model} is archived: train a new one, or take one out of the archive (kubectl patch mv ${modelVersionName(model, version)} -n ${namespace} --type=merge -p '{"spec":{"stage":"None"}}')`,
+});
 
 function notReady({ namespace, model }: Wish, facts: VersionFacts): Problem {
   const what = facts.isDeleting ? 'is being deleted' : `is not ready: ${facts.reason}: ${facts.message}`;

@@ -1,7 +1,7 @@
 /** ModelVersion: one immutable, proven artifact. */
 import { z } from 'zod';
 import { commonStatus, customResource } from '../../api/custom-resource.ts';
-import { cel, ModelName } from '../../api/fields.ts';
+import { ALIAS, cel, RegisteredModelName } from '../../api/fields.ts';
 
 const Sha256 = z
   .string()
@@ -48,9 +48,49 @@ const Signature = z.object({
     .describe('What the model gives.'),
 });
 
+export const STAGES = ['None', 'Staging', 'Production', 'Archived'] as const;
+/** How much of a version's labels an object holds; the registry may hold more. */
+export const MAX_ALIASES = 64;
+export const MAX_TAGS = 128;
+export const MAX_TAG_LENGTH = 4096;
+export const MAX_DESCRIPTION = 8192;
+
+const immutable = (field: string) =>
+  cel({
+    rule: 'self == oldSelf',
+    message: `a model version never changes: ${field} stays as it is (stage, aliases, tags and description may change); make a new version`,
+  });
+/** A field that may be absent must not come or go either. */
+const OPTIONAL = ['version', 'signature', 'run', 'lineage'];
+
 export const ModelVersionSpec = z
   .object({
-    model: ModelName.describe('The registered model this is a version of.'),
+    stage: z.enum(STAGES).default('None').describe('Where it stands in the life of the model.'),
+    aliases: z
+      .array(z.string().min(1).max(255).regex(ALIAS))
+      .max(MAX_ALIASES)
+      .exactOptional()
+      .meta({
+        'x-kubernetes-list-type': 'set',
+        ...cel({
+          rule: "self.all(a, a.lowerAscii() != 'latest' && !a.matches('^[vV][0-9]+$'))",
+          message: "an alias must not be latest or a version's number like v2: those mean something already",
+        }),
+      })
+      .describe('Names that point to this version alone; one that another version has is taken from it.'),
+    tags: z
+      .record(z.string().max(250), z.string().max(MAX_TAG_LENGTH))
+      .exactOptional()
+      .meta({
+        maxProperties: MAX_TAGS,
+        ...cel({
+          rule: 'self.all(k, k.size() > 0 && k.size() <= 250)',
+          message: 'a tag has a name of 1 to 250 characters',
+        }),
+      })
+      .describe('Notes by name.'),
+    description: z.string().max(MAX_DESCRIPTION).exactOptional().describe('What is to be known of it.'),
+    model: RegisteredModelName.meta(immutable('model')).describe('The registered model this is a version of.'),
     version: z
       .int()
       .min(1)
@@ -58,11 +98,18 @@ export const ModelVersionSpec = z
       .describe('Its number. Leave it out for a version you bring: the registry gives the next one (status.version).'),
     source: z
       .object({
-        uri: z.string().min(1).max(1024).describe('s3://<bucket>/<namespace>/…: a model folder, or one .onnx file.'),
+        uri: z.string().min(1).max(2048).describe('s3://<bucket>/<namespace>/…: a model folder, or one .onnx file.'),
         files: files.exactOptional().describe('Every file with its digest. Leave it out for a version you bring.'),
       })
+      .meta(immutable('source'))
       .describe('Where the bytes are.'),
-    format: z.enum(['onnx']).default('onnx').describe('How the model is stored.'),
+    format: z
+      .enum(['onnx', 'mlflow'])
+      .default('onnx')
+      .meta(immutable('format'))
+      .describe(
+        'How the model is stored: onnx can be served; mlflow is a model folder without ONNX, kept and tracked only.',
+      ),
     signature: Signature.exactOptional().describe('What the model takes and gives.'),
     run: z
       .object({
@@ -92,7 +139,14 @@ export const ModelVersionSpec = z
       .exactOptional()
       .describe('Where it comes from.'),
   })
-  .meta(cel({ rule: 'self == oldSelf', message: 'a model version never changes: make a new one' }));
+  .meta(
+    cel(
+      ...OPTIONAL.map((field) => ({
+        rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
+        message: `a model version never changes: ${field} stays as it is (stage, aliases, tags and description may change); make a new version`,
+      })),
+    ),
+  );
 export type ModelVersionSpec = z.infer<typeof ModelVersionSpec>;
 
 export const ModelVersionStatus = z.object({
@@ -100,7 +154,7 @@ export const ModelVersionStatus = z.object({
   version: z.int().min(1).exactOptional().describe('The number of this version in the registry.'),
   artifact: z
     .object({
-      uri: z.string().max(1024).describe('Where the bytes are.'),
+      uri: z.string().max(2048).describe('Where the bytes are.'),
       files: files.describe('Every file with its digest.'),
       digest: Sha256.describe('One digest for all files.'),
     })
@@ -132,6 +186,7 @@ export const Reason = {
   Verified: 'Verified',
   SourceNotAllowed: 'SourceNotAllowed',
   VersionUnknown: 'VersionUnknown',
+  FormatNotServable: 'FormatNotServable',
   OutOfMemory: 'OutOfMemory',
   ImagePull: 'ImagePull',
   Unschedulable: 'Unschedulable',
@@ -141,6 +196,11 @@ export const Reason = {
   PostgresUnavailable: 'PostgresUnavailable',
   ObjectStorageUnavailable: 'ObjectStorageUnavailable',
 } as const;
+
+/** What object and row agreed on last, as JSON: the base of the next three-way merge. */
+export const SYNCED_ANNOTATION = 'slipway.dev/synced';
+/** The operator takes the object out of the cluster: its row stays. */
+export const UNPROJECT_ANNOTATION = 'slipway.dev/unproject';
 
 /** Labels by which versions are found: the model (mangled when it is no label value) and its number. */
 export const MODEL_LABEL = 'slipway.dev/model';
@@ -152,7 +212,7 @@ export const ModelVersion = customResource({
   singular: 'modelversion',
   shortNames: ['mv'],
   description:
-    'ModelVersion is one immutable model artifact: its files by digest, where it comes from, and the proof that it can be served.',
+    'ModelVersion is one immutable model artifact: its files by digest, where it comes from, and the proof that it can be served. Only its stage, aliases, tags and description change.',
   spec: ModelVersionSpec,
   status: ModelVersionStatus,
   selectableFields: ['.spec.model'],
@@ -165,6 +225,7 @@ export const ModelVersion = customResource({
   columns: [
     { name: 'Model', type: 'string', jsonPath: '.spec.model', description: 'Registered model' },
     { name: 'Version', type: 'integer', jsonPath: '.status.version', description: 'Number of the version' },
+    { name: 'Stage', type: 'string', jsonPath: '.spec.stage', description: 'Where it stands in the life of the model' },
     {
       name: 'Ready',
       type: 'string',
@@ -175,6 +236,13 @@ export const ModelVersion = customResource({
     { name: 'Size', type: 'string', jsonPath: '.status.size', description: 'Size of all files' },
     { name: 'Serving', type: 'string', jsonPath: '.status.serving', description: 'InferenceServices that use it' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since creation' },
+    {
+      name: 'Aliases',
+      type: 'string',
+      jsonPath: '.spec.aliases',
+      description: 'Names that point to it',
+      priority: 1,
+    },
     {
       name: 'Message',
       type: 'string',

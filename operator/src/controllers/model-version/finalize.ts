@@ -1,10 +1,11 @@
 /** A version that is served is not deleted; one that is not takes its row with it, but not while its namespace goes. */
+import type { ModelVersionRow, VersionRef } from '@slipway/database';
 import { withCondition } from '../../api/conditions.ts';
 import type { Context, Finalized } from '../../runtime/reconcile.ts';
 import { InferenceService } from '../inference-service/api.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
-import { DELETION_BLOCKED, ModelVersion, type ModelVersionStatus, Reason } from './api.ts';
+import { DELETION_BLOCKED, ModelVersion, type ModelVersionStatus, Reason, UNPROJECT_ANNOTATION } from './api.ts';
 import { withServedBy } from './status.ts';
 import { usersOf } from './usage.ts';
 
@@ -17,13 +18,15 @@ export async function finalize(
 ): Promise<Finalized<ModelVersionStatus>> {
   const { namespace } = modelVersion.metadata;
   try {
-    if (await deps.namespaces.isBeingDeleted(namespace)) return { done: true };
-    const version = await numberOf(deps, modelVersion);
-    if (version === undefined || isMirroredElsewhere(ctx, modelVersion, version)) return { done: true };
-    const services = usersOf(ctx.kube.list(InferenceService, { namespace }), modelVersion.spec.model, version);
-    if (services.length > 0) return { done: false, status: blockedBy(modelVersion, services, version, ctx.now()) };
-    await deps.versions.delete(namespace, modelVersion.spec.model, version, 'modelversion');
-    return { done: true };
+    if (isUnprojected(modelVersion) || (await deps.namespaces.isBeingDeleted(namespace))) return { done: true };
+    const row = await rowOf(deps, modelVersion);
+    if (!row || isMirroredElsewhere(ctx, modelVersion, row.version)) return { done: true };
+    const services = ctx.kube.list(InferenceService, { namespace });
+    // Who wants it counts as much as who has it; the latter is asked of Postgres, under the version's lock.
+    const wanting = usersOf(services, row.model, row.version);
+    const using = wanting.length > 0 ? wanting : await deleteRow(deps, row, services);
+    if (using.length === 0) return { done: true };
+    return { done: false, status: blockedBy(modelVersion, using, row.version, ctx.now()), requeueAfterMs: RETRY_MS };
   } catch (error) {
     const { status } = modelVersion;
     const outage = outageOf(error, { health: deps.health(), status, summary: DELETION_BLOCKED, now: ctx.now() });
@@ -32,12 +35,27 @@ export async function finalize(
   }
 }
 
-/** The number of the row this object mirrors; undefined when it never mirrored one. */
-async function numberOf(deps: ControllerDeps, { metadata, spec, status }: ModelVersion): Promise<number | undefined> {
-  if (status?.version !== undefined) return status.version;
-  if (spec.version === undefined) return undefined;
-  const row = await deps.versions.find(metadata.namespace, spec.model, spec.version);
-  return row?.sourceUri === spec.source.uri ? spec.version : undefined;
+const deleteRow = (
+  { versions }: ControllerDeps,
+  row: VersionRef,
+  services: readonly InferenceService[],
+): Promise<readonly string[]> =>
+  versions.delete(row, { actor: 'modelversion', services: services.map(({ metadata }) => metadata.name) });
+
+/** The operator itself takes the object away: the version stays. */
+const isUnprojected = ({ metadata }: ModelVersion): boolean =>
+  metadata.annotations?.[UNPROJECT_ANNOTATION] !== undefined;
+
+/** The row this object mirrors; undefined when it never mirrored one, or when the registry has deleted it. */
+async function rowOf(
+  deps: ControllerDeps,
+  { metadata, spec, status }: ModelVersion,
+): Promise<ModelVersionRow | undefined> {
+  const version = status?.version ?? spec.version;
+  if (version === undefined) return undefined;
+  const row = await deps.versions.find(metadata.namespace, spec.model, version);
+  if (!row || row.status === 'DELETED') return undefined;
+  return status?.version !== undefined || row.sourceUri === spec.source.uri ? row : undefined;
 }
 
 /** Another object stands for the same version and stays. */

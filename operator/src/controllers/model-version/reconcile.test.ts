@@ -8,23 +8,26 @@ import { Pod } from '../../api/pod.ts';
 import { processKey } from '../../runtime/process-key.ts';
 import { WorkQueue } from '../../runtime/work-queue.ts';
 import { InferenceService } from '../inference-service/api.ts';
-import { ModelVersion } from './api.ts';
+import { NO_LABELS, syncedText } from '../mirror.ts';
+import { ModelVersion, SYNCED_ANNOTATION } from './api.ts';
 import { modelVersionController } from './index.ts';
 import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
 
 const key = { namespace: 'team-a', name: 'iris-mine' };
-const metadata = { ...key, uid: 'u1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
+const bare = { ...key, uid: 'u1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
+/** Object and row have met before and agreed that nothing is said of it. */
+const metadata = { ...bare, annotations: { [SYNCED_ANNOTATION]: syncedText(NO_LABELS) } };
 const START = Date.parse('2026-01-01T00:00:00Z');
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const URI = 's3://slipway/team-a/brought/iris';
 
 /** A cluster with one ModelVersion somebody brought; `turn` is one reconcile by a freshly started operator. */
-function world(spec: object = {}) {
+function world(spec: object = {}, head: object = metadata) {
   const stores = new FakeStores();
   const kube = new FakeKube().put({
     apiVersion: ModelVersion.apiVersion,
     kind: 'ModelVersion',
-    metadata,
+    metadata: head,
     spec: { model: 'iris', source: { uri: URI }, ...spec },
   } as KubeObject);
   const clock = { now: START };

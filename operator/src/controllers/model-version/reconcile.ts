@@ -9,13 +9,24 @@ import { TerminalError } from '../../api/errors.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { InferenceService } from '../inference-service/api.ts';
+import { isProjection, mirror } from '../mirroring.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
-import { type ModelVersion, type ModelVersionStatus, READY, Reason } from './api.ts';
+import { ModelVersion, type ModelVersionStatus, READY, Reason } from './api.ts';
 import { verifyJobFor } from './job.ts';
 import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
-import { sourceRefusal } from './source.ts';
-import { conditionsFor, type Proof, proven, refused, statusFor, undecided, withServedBy } from './status.ts';
+import { recordedFailure, servingRefusal, sourceRefusal } from './source.ts';
+import {
+  conditionsFor,
+  notServable,
+  ofThisGeneration,
+  type Proof,
+  proven,
+  refused,
+  statusFor,
+  undecided,
+  withServedBy,
+} from './status.ts';
 import { usersOf } from './usage.ts';
 import { isFinal, type Verdict, verdictOf, type Words } from './verdict.ts';
 
@@ -40,18 +51,39 @@ export async function reconcile(
   const turn = { deps, ctx, modelVersion };
   const { status = {} } = modelVersion;
   try {
-    if (isSettled(modelVersion)) {
-      if (isTrue(status.conditions, READY)) await dropJob(turn);
-      return { status: withServedBy(status, users(turn, status.version)) };
-    }
-    return await prove(turn);
+    return await mirrored(turn);
   } catch (error) {
     const now = ctx.now();
     const outage = outageOf(error, { health: deps.health(), status, summary: READY, now });
     if (!outage) throw error;
+    // What is proven stays so; what was edited meanwhile is carried over when the store is back.
+    if (isSettled(modelVersion)) return { ...(await steady(turn)), requeueAfterMs: LOOK_AGAIN_MS };
     const conditions = conditionsFor(modelVersion, undecided(outage), now);
     return { status: { ...status, conditions }, requeueAfterMs: LOOK_AGAIN_MS };
   }
+}
+
+/** Object and row first say the same; then it is looked at what the bytes are worth. */
+async function mirrored(turn: Turn): Promise<Result<ModelVersionStatus>> {
+  const { deps, ctx, modelVersion } = turn;
+  const { status = {} } = modelVersion;
+  const row = await rowOf(turn);
+  if (!row) {
+    await ctx.kube.delete(ModelVersion, modelVersion);
+    return { status };
+  }
+  const { rewritten, notes } = await mirror(deps, ctx, modelVersion, row);
+  if (rewritten) return { status, rewritten, notes };
+  const result = isSettled(modelVersion) ? await steady(turn) : await prove(turn, row);
+  return { ...result, notes };
+}
+
+/** Nothing can change any more but who uses it, and what people say of it. */
+async function steady(turn: Turn): Promise<Result<ModelVersionStatus>> {
+  const { ctx, modelVersion } = turn;
+  const { status = {} } = modelVersion;
+  if (isTrue(status.conditions, READY)) await dropJob(turn);
+  return { status: withServedBy(ofThisGeneration(modelVersion, ctx.now()), users(turn, status.version)) };
 }
 
 /** True when the status tells what the bytes are worth: a version never changes, so nothing else will. */
@@ -67,11 +99,13 @@ const users = ({ ctx, modelVersion }: Turn, version: number | undefined): string
   return usersOf(ctx.kube.list(InferenceService, { namespace }), modelVersion.spec.model, version);
 };
 
-async function prove(turn: Turn): Promise<Result<ModelVersionStatus>> {
+async function prove(turn: Turn, row: ModelVersionRow): Promise<Result<ModelVersionStatus>> {
   const { deps, ctx, modelVersion } = turn;
   const { namespace, name } = modelVersion.metadata;
-  await deps.tenants.ensure(namespace);
-  const row = await rowOf(turn);
+  const refusal = servingRefusal(row, deps.settings.bucket);
+  if (refusal) return refuse(turn, row, refusal);
+  const told = recordedFailure(row);
+  if (told) return { status: failedStatus(turn, row, { ...told, container: 'verify' }) };
   // Recorded before the status could be written, or the object is a new mirror of a proven version.
   if (row.status === 'READY' && row.artifact) {
     return conclude(turn, row, { artifact: row.artifact, message: row.statusMessage || 'verified', ...signed(row) });
@@ -89,22 +123,44 @@ async function prove(turn: Turn): Promise<Result<ModelVersionStatus>> {
 
 const signed = ({ signature }: Pick<ModelVersionRow, 'signature'>) => (signature ? { signature } : {});
 
-/** The row this object mirrors; a version somebody brought is numbered here. */
-async function rowOf({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
+/**
+ * The row this object mirrors; a version somebody brought is numbered here. Undefined: the version was deleted in the
+ * registry, and the object has nothing to stand for any more.
+ */
+async function rowOf(turn: Turn): Promise<ModelVersionRow | undefined> {
+  const { deps, modelVersion } = turn;
+  const { metadata, spec, status } = modelVersion;
+  const { namespace } = metadata;
+  if (spec.version !== undefined) return projectedRow(turn, spec.version);
+  const known =
+    status?.version === undefined ? undefined : await deps.versions.find(namespace, spec.model, status.version);
+  const row = known ?? (await brought(turn));
+  return row.status === 'DELETED' ? undefined : row;
+}
+
+async function projectedRow({ deps, modelVersion }: Turn, version: number): Promise<ModelVersionRow | undefined> {
+  const { metadata, spec } = modelVersion;
+  const { model, source } = spec;
+  if (!isSettled(modelVersion)) await deps.tenants.ensure(metadata.namespace);
+  const row = await deps.versions.find(metadata.namespace, model, version);
+  const isThere = row !== undefined && row.status !== 'DELETED';
+  if (isThere && row.sourceUri === source.uri) return row;
+  if (!isThere && isProjection(modelVersion) && (row || (await deps.versions.isRenamed(metadata.namespace, model)))) {
+    return undefined;
+  }
+  const message =
+    `the registry knows ${isThere ? `another artifact (${row.sourceUri})` : 'nothing'} as version ${version} of model ${model}: ` +
+    'to bring a version of your own leave out spec.version, and the next number is given';
+  throw new TerminalError(Reason.VersionUnknown, message, { retryAfterMs: UNKNOWN_RETRY_MS });
+}
+
+async function brought({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
   const { metadata, spec } = modelVersion;
   const { namespace, uid = '', creationTimestamp = '' } = metadata;
-  const { model, version, source } = spec;
-  if (version !== undefined) {
-    const row = await deps.versions.find(namespace, model, version);
-    if (row && row.status !== 'DELETED' && row.sourceUri === source.uri) return row;
-    const known = row && row.status !== 'DELETED' ? `another artifact (${row.sourceUri})` : 'nothing';
-    const message =
-      `the registry knows ${known} as version ${version} of model ${model}: ` +
-      'to bring a version of your own leave out spec.version, and the next number is given';
-    throw new TerminalError(Reason.VersionUnknown, message, { retryAfterMs: UNKNOWN_RETRY_MS });
-  }
-  const refusal = sourceRefusal(source.uri, deps.settings.bucket, namespace);
+  await deps.tenants.ensure(namespace);
+  const refusal = sourceRefusal(spec.source.uri, deps.settings.bucket, namespace);
   if (refusal !== undefined) throw new TerminalError(Reason.SourceNotAllowed, refusal);
+  const { model, source } = spec;
   return deps.versions.registerBrought({
     namespace,
     model,
@@ -112,6 +168,15 @@ async function rowOf({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
     objectUid: uid,
     creationTime: creationTimestamp,
   });
+}
+
+/** What cannot be served whatever its bytes are. A client that waits for the registration is told; a version that is only tracked stays READY. */
+async function refuse(turn: Turn, row: ModelVersionRow, words: Words): Promise<Result<ModelVersionStatus>> {
+  const { ctx, modelVersion } = turn;
+  if (row.status === 'PENDING_REGISTRATION' && row.format === 'onnx') await record(turn, row, words);
+  const { version } = row;
+  const said = notServable(words);
+  return { status: statusFor(modelVersion, { version, servedBy: users(turn, version), said, now: ctx.now() }) };
 }
 
 async function recordProof(

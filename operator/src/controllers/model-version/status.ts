@@ -39,6 +39,12 @@ export function refused({ reason, message, container }: Words & { readonly conta
   return { artifactVerified: held, servable: no, ready: no };
 }
 
+/** Never to be served, for a reason that does not lie in the bytes: they are not looked at. */
+export const notServable = ({ reason, message }: Words): Three => {
+  const no = { status: 'False', reason, message } as const;
+  return { artifactVerified: { ...no, status: 'Unknown' }, servable: no, ready: no };
+};
+
 interface Seen {
   readonly version: number;
   readonly servedBy: readonly string[];
@@ -77,6 +83,16 @@ export function conditionsFor({ metadata, status }: ModelVersion, said: Three, n
     (conditions, next) => withCondition(conditions, next, at),
     status?.conditions ?? [],
   ) as Condition[];
+}
+
+/** The status as it is, said of the spec as it is now: stage, aliases, tags and description change nothing in it. */
+export function ofThisGeneration({ metadata, status = {} }: ModelVersion, now: Date): ModelVersionStatus {
+  const at = { now, generation: metadata.generation };
+  const { conditions = [] } = status;
+  return {
+    ...status,
+    conditions: conditions.reduce<Condition[]>((list, condition) => withCondition(list, condition, at), conditions),
+  };
 }
 
 /** The status with the services that use the version; the field is absent when there are none. */

@@ -30,6 +30,7 @@ const FINAL: ReadonlySet<string> = new Set([
   'LoadTimeout',
   'ParityFailed',
   OUT_OF_MEMORY,
+  Reason.FormatNotServable,
 ]);
 export const isFinal = (reason: string): boolean => FINAL.has(reason);
 
