@@ -145,7 +145,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION slipway.create_experiment IS 'The id of a new experiment; null when the name is taken.';
 
-CREATE FUNCTION slipway.record_model(tenant text, run text, model jsonb) RETURNS text
+CREATE FUNCTION slipway.record_model(tenant text, run text, model text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
   stage text;
@@ -153,19 +153,19 @@ DECLARE
 BEGIN
   SELECT lifecycle_stage INTO stage FROM slipway.runs WHERE namespace = tenant AND run_id = run FOR NO KEY UPDATE;
   IF stage IS DISTINCT FROM 'active' THEN RETURN coalesce(stage, 'missing'); END IF;
-  SELECT value INTO history FROM slipway.tags WHERE namespace = tenant AND run_id = run AND key = 'mlflow.log-model.history' FOR NO KEY UPDATE;
-  -- A tag that somebody wrote by hand need not be a list.
+  SELECT rtrim(value) INTO history FROM slipway.tags
+    WHERE namespace = tenant AND run_id = run AND key = 'mlflow.log-model.history' FOR NO KEY UPDATE;
   BEGIN
-    history := (CASE WHEN jsonb_typeof(history::jsonb) = 'array' THEN history::jsonb ELSE '[]' END || jsonb_build_array(model))::text;
+    -- Its text is kept as it is: clients compare nothing but what they wrote.
+    history := CASE WHEN jsonb_array_length(history::jsonb) > 0 THEN left(history, -1) || ', ' ELSE '[' END || model || ']';
   EXCEPTION WHEN data_exception THEN
-    history := jsonb_build_array(model)::text;
+    history := '[' || model || ']'; -- somebody wrote a tag of this name that is no list
   END;
   IF length(history) > 1000000 THEN RETURN 'full'; END IF;
-  INSERT INTO slipway.tags (namespace, run_id, key, value)
-    VALUES (tenant, run, 'mlflow.log-model.history', history)
+  INSERT INTO slipway.tags (namespace, run_id, key, value) VALUES (tenant, run, 'mlflow.log-model.history', history)
     ON CONFLICT (namespace, run_id, key) DO UPDATE SET value = excluded.value;
   RETURN stage;
 END $$;
-COMMENT ON FUNCTION slipway.record_model IS 'Appends a model to the tag mlflow.log-model.history, which clients before MLflow 3 read; full: the tag would be too long.';
+COMMENT ON FUNCTION slipway.record_model IS 'Appends a model, as JSON, to the tag mlflow.log-model.history, which clients before MLflow 3 read; full: the tag would be too long.';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA slipway FROM PUBLIC;

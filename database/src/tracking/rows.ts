@@ -14,6 +14,12 @@ export type Pair = readonly [key: string, value: string];
 export const keyValuesFrom = (pairs: readonly Pair[] | null): KeyValue[] =>
   (pairs ?? []).map(([key, value]) => ({ key, value }));
 
+/** The number in an experiment's id; one that no experiment has, for what is none. */
+export const experimentNumber = (id: string): number => {
+  const number = /^\d+$/.test(id) ? Number(id) : -1;
+  return number < 2 ** 31 ? number : -1;
+};
+
 export interface ExperimentRow {
   experiment_id: number;
   name: string;

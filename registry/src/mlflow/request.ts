@@ -9,22 +9,31 @@ const SEE_DOCS = 'See the API docs for more information about request parameters
 
 const digits = /^-?\d{1,18}$/;
 
+/** What Postgres can keep and UTF-8 can say: no NUL, no half of a surrogate pair. */
+const isText = (value: string): boolean => !value.includes('\0') && value.isWellFormed();
+
 /** A string that may be absent; null and absent are the same. */
 export const text = () =>
   z
     .string()
+    .refine(isText, 'text')
     .nullish()
     .transform((value) => value ?? undefined);
 /** A string that must be there and not empty. */
 export const requiredText = () =>
-  z.string({ error: (issue) => (issue.input == null ? 'missing' : 'type') }).min(1, 'missing');
+  z
+    .string({ error: (issue) => (issue.input == null ? 'missing' : 'type') })
+    .min(1, 'missing')
+    .refine(isText, 'text');
+const isWhole = (value: unknown): boolean =>
+  typeof value === 'number' ? Number.isInteger(value) : typeof value === 'string' && /^-?\d+$/.test(value);
 /** A 64-bit integer, as a number or its digits (both are JSON forms of an int64); a number within 2^53. */
 export const requiredInteger = () =>
   z
     .union([z.int(), z.string().regex(digits).transform(Number)], {
-      error: (issue) => (issue.input == null ? 'missing' : 'type'),
+      error: ({ input }) => (input == null ? 'missing' : isWhole(input) ? 'range' : 'type'),
     })
-    .refine(Number.isSafeInteger, 'type');
+    .refine(Number.isSafeInteger, 'range');
 export const integer = () =>
   requiredInteger()
     .nullish()
@@ -62,6 +71,7 @@ export const keyValues = () =>
       key: requiredText(),
       value: z
         .string()
+        .refine(isText, 'text')
         .nullish()
         .transform((v) => v ?? ''),
     }),
@@ -82,17 +92,28 @@ const nameOf = (path: readonly PropertyKey[]): string =>
     .map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`))
     .join('');
 
-const shown = (value: unknown): string => {
-  const json = typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? 'None');
+/** A value in a message, as Python's json.dumps writes it: beyond ASCII escaped, and so readable in any log. */
+export const shown = (value: unknown): string => {
+  const json = (JSON.stringify(value) ?? 'null').replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
   return json.length > 100 ? `${json.slice(0, 100)}…` : json;
 };
 
 /** The message for the first thing that is wrong. */
 function refusal(issue: z.core.$ZodIssue, input: unknown): string {
-  const name = nameOf(issue.path);
-  const value = at(input, issue.path);
+  // A text where a list was expected had become a list of one.
+  const inText = typeof at(input, issue.path.slice(0, -1)) === 'string';
+  const path = inText ? issue.path.slice(0, -1) : issue.path;
+  const name = nameOf(path);
+  const value = at(input, path);
   if (value === undefined || value === null || issue.message === 'missing')
     return `Missing value for required parameter '${name}'. ${SEE_DOCS}`;
+  if (issue.message === 'text')
+    return `Invalid value ${shown(value)} for parameter '${name}' supplied: it holds a NUL character or half of a surrogate pair, which no text may hold.`;
+  if (issue.message === 'range')
+    return `Invalid value ${shown(value)} for parameter '${name}' supplied: it must be an integer between -(2^53 - 1) and 2^53 - 1.`;
   return `Invalid value ${shown(value)} for parameter '${name}' supplied:  Hint: Value was of type '${pythonType(value)}'. ${SEE_DOCS}`;
 }
 
