@@ -4,13 +4,14 @@ import { ObjectStoreError, type StreamingObjectStore } from '@slipway/object-sto
 import { ApiError, invalid, missing } from '../errors.ts';
 import { type Access, type Admit, type Area, type Caller, type Exchange, sendJson } from '../http/exchange.ts';
 import { sendDownload } from './download.ts';
+import { fileJson } from './file-json.ts';
 import { artifactKey } from './location.ts';
 import { mediaType } from './media-type.ts';
 import { multipartAnswers } from './multipart.ts';
 import { mustOwn, type Owners } from './ownership.ts';
 import { artifactPath, folderPath } from './path.ts';
 import { announcedSize, discard, type Patience, received } from './receive.ts';
-import type { ArtifactEntry, TenantArtifacts } from './tenant-artifacts.ts';
+import type { TenantArtifacts } from './tenant-artifacts.ts';
 
 export interface ArtifactAreaDeps extends Owners {
   readonly admit: Admit;
@@ -25,13 +26,6 @@ const BASE =
   /^\/(?:ajax-)?api\/2\.0\/mlflow-artifacts\/(artifacts|mpu\/(?:create|complete|abort)|presigned)(?:\/(.*))?$/;
 
 const noSuchArtifact = (path: string) => missing(`No such artifact: '${path}'`);
-
-/** `{path, is_dir, file_size}` as MLflow lists it: an empty file has no size. Pure. */
-export const fileJson = ({ name, isDirectory, size }: ArtifactEntry, parent = ''): object => ({
-  path: parent === '' ? name : `${parent}/${name}`,
-  is_dir: isDirectory,
-  ...(!isDirectory && size ? { file_size: size } : {}),
-});
 
 /** The area. Objects appear whole or not at all; what is refused has touched nothing. */
 export function artifactArea(deps: ArtifactAreaDeps): Area {
@@ -129,7 +123,7 @@ export function artifactArea(deps: ArtifactAreaDeps): Area {
       try {
         await answered(exchange, await admit(exchange, access), kind, raw);
       } catch (error) {
-        if (!exchange.response.headersSent) await discard(exchange.request);
+        if (!exchange.response.headersSent) await discard(exchange.request, error);
         throw error;
       }
     },

@@ -94,9 +94,9 @@ export function received(request: IncomingMessage, expected?: string, patience: 
   return { bytes: digested(), sha256: () => digest };
 }
 
-/** Reads on for a while and forgets it. Never throws. */
-export async function discard(request: IncomingMessage): Promise<void> {
-  if (request.complete || request.destroyed) return;
+/** Reads on for a while and forgets it, unless it was refused because nothing comes. Never throws. */
+export async function discard(request: IncomingMessage, refusal: unknown): Promise<void> {
+  if (request.complete || request.destroyed || (refusal instanceof ApiError && refusal.status === 408)) return;
   const limit = AbortSignal.timeout(DISCARD_MS);
   await new Promise<void>((resolve) => {
     let seen = 0;

@@ -124,7 +124,7 @@ export function dataArea({ admit, store, dataSets, patience }: DataAreaDeps): Ar
       try {
         await answered(exchange, raw);
       } catch (error) {
-        if (!exchange.response.headersSent) await discard(request);
+        if (!exchange.response.headersSent) await discard(request, error);
         throw error;
       }
     },
