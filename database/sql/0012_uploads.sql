@@ -1,16 +1,7 @@
--- What uploads and garbage collection remember beyond 0008.
+-- What uploads remember beyond 0008.
 
 ALTER TABLE slipway.artifacts ADD COLUMN etag text NOT NULL DEFAULT '';
 COMMENT ON COLUMN slipway.artifacts.etag IS 'The store''s mark for the bytes that were digested: the row speaks for an object only while they agree.';
-
-CREATE TABLE slipway.purges (
-  namespace   text NOT NULL REFERENCES slipway.tenants,
-  path        text NOT NULL CHECK (path ~ '^([0-9]+|data)/[^/]+/' AND right(path, 1) = '/'),
-  reason      text NOT NULL CHECK (reason <> ''),
-  marked_time timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (namespace, path)
-);
-COMMENT ON TABLE slipway.purges IS 'Folders below <namespace>/ whose rows are gone already and whose bytes are to go: written in the transaction that deletes the rows, deleted when the last object is. A collection that was killed goes on from here.';
 
 CREATE FUNCTION slipway.add_data_set(tenant text, data_name text, new_upload text, bytes bigint, digest text, media_type text) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -28,7 +19,4 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION slipway.add_data_set IS 'Adds an upload, unless the name means these very bytes already: then false, and the upload is not needed.';
 
-ALTER TABLE slipway.purges ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_rows ON slipway.purges FOR SELECT USING (namespace = slipway.session_namespace());
-REVOKE ALL ON slipway.purges FROM PUBLIC;
 REVOKE ALL ON FUNCTION slipway.add_data_set FROM PUBLIC;

@@ -1274,19 +1274,10 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA slipway FROM PUBLIC;
   },
   {
     name: '0012_uploads.sql',
-    sql: `-- What uploads and garbage collection remember beyond 0008.
+    sql: `-- What uploads remember beyond 0008.
 
 ALTER TABLE slipway.artifacts ADD COLUMN etag text NOT NULL DEFAULT '';
 COMMENT ON COLUMN slipway.artifacts.etag IS 'The store''s mark for the bytes that were digested: the row speaks for an object only while they agree.';
-
-CREATE TABLE slipway.purges (
-  namespace   text NOT NULL REFERENCES slipway.tenants,
-  path        text NOT NULL CHECK (path ~ '^([0-9]+|data)/[^/]+/' AND right(path, 1) = '/'),
-  reason      text NOT NULL CHECK (reason <> ''),
-  marked_time timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (namespace, path)
-);
-COMMENT ON TABLE slipway.purges IS 'Folders below <namespace>/ whose rows are gone already and whose bytes are to go: written in the transaction that deletes the rows, deleted when the last object is. A collection that was killed goes on from here.';
 
 CREATE FUNCTION slipway.add_data_set(tenant text, data_name text, new_upload text, bytes bigint, digest text, media_type text) RETURNS boolean
 LANGUAGE plpgsql AS $$
@@ -1304,9 +1295,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION slipway.add_data_set IS 'Adds an upload, unless the name means these very bytes already: then false, and the upload is not needed.';
 
-ALTER TABLE slipway.purges ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_rows ON slipway.purges FOR SELECT USING (namespace = slipway.session_namespace());
-REVOKE ALL ON slipway.purges FROM PUBLIC;
 REVOKE ALL ON FUNCTION slipway.add_data_set FROM PUBLIC;
 `,
   },
@@ -1389,6 +1377,7 @@ COMMENT ON FUNCTION slipway.publish_run IS 'Ends a run of the caller''s namespac
 REVOKE ALL ON FUNCTION slipway.tell_version_used(), slipway.adopt_version(slipway.runs, text) FROM PUBLIC;
 
 CREATE INDEX model_events_renamed ON slipway.model_events (namespace, from_value) WHERE event = 'Renamed';
+CREATE INDEX model_versions_pending ON slipway.model_versions (namespace, model, version) WHERE status = 'PENDING_REGISTRATION';
 `,
   },
 ];
