@@ -13,6 +13,7 @@ const namespaceName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, '
 const roleName = z.string().regex(/^[a-z0-9.-]+$/, 'expected the name of a ClusterRole');
 const wholeNumber = (least: number, most: number, fallback: number) =>
   z.coerce.number(`expected a whole number from ${least} to ${most}`).int().min(least).max(most).default(fallback);
+const yesOrNo = z.enum(['true', 'false']);
 /** `a, b` → [a, b]; absent → []. */
 const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
   z
@@ -41,7 +42,9 @@ export const RegistryVariables = z.object({
   EDIT_ROLE: roleName.default('slipway-edit'),
   RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
   ALLOWED_ORIGINS: listOf(z.url({ protocol: /^https?$/, error: 'expected origins such as https://ml.example.com' })),
+  ARTIFACT_PRESIGNED: yesOrNo.default('false'),
   POSTGRES_POOL_SIZE: wholeNumber(2, 200, 16),
+  DRAIN_SECONDS: wholeNumber(0, 60, 3),
 });
 
 export interface Config {
@@ -71,7 +74,11 @@ export interface Config {
   readonly runTokenKey: string | undefined;
   /** Web pages of other origins that may write. */
   readonly allowedOrigins: readonly string[];
+  /** Clients may be sent to the object store for large artifacts: then it must be reachable for them. */
+  readonly presigned: boolean;
   readonly poolSize: number;
+  /** How long the endpoints of the Service may still send requests after SIGTERM. */
+  readonly drainMs: number;
   readonly postgres: PostgresAccess;
   readonly objectStorage: ObjectStorageAccess;
 }
@@ -99,7 +106,9 @@ const configFrom = (
   editRole: own.EDIT_ROLE,
   runTokenKey: own.RUN_TOKEN_KEY,
   allowedOrigins: own.ALLOWED_ORIGINS.map((origin) => new URL(origin).origin),
+  presigned: own.ARTIFACT_PRESIGNED === 'true',
   poolSize: own.POSTGRES_POOL_SIZE,
+  drainMs: own.DRAIN_SECONDS * 1000,
   postgres,
   objectStorage,
 });

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { connect } from '@slipway/database';
+import { openObjectStore } from '@slipway/object-store';
 import { collectDefaultMetrics } from 'prom-client';
 import { configFromEnv } from './config.ts';
 import { createLog } from './log.ts';
@@ -11,10 +12,8 @@ import { createRegistry } from './registry.ts';
 import { admissionFor } from './tenants/admission.ts';
 import { VERSION } from './version.ts';
 
-/** How long the endpoints of the Service may still send requests after SIGTERM. */
-const DRAIN_MS = 3_000;
-/** Then open requests have this long to finish. */
-const CLOSE_MS = 10_000;
+/** How long open requests, uploads among them, have to finish once nothing new comes. */
+const CLOSE_MS = 20_000;
 /** A connection on which nothing moves for this long is closed, whatever it is in the middle of. */
 const IDLE_MS = 120_000;
 
@@ -45,13 +44,8 @@ async function main(): Promise<void> {
   if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads and writes every namespace');
   const registry = createRegistry({
     pool,
-    artifacts: {
-      bucket: config.objectStorage.bucket,
-      list: async () => [],
-      files: async () => [],
-      readSmall: async () => undefined,
-    },
-    areas: [],
+    store: openObjectStore(config.objectStorage),
+    presigned: config.presigned,
     admit: await admissionFor({ config, pool, log }),
     verified: config.verified,
     defaultNamespace: config.defaultNamespace,
@@ -69,7 +63,7 @@ async function main(): Promise<void> {
     log.info({}, 'stopping');
     state.stopping = true;
     stop.abort();
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+    await new Promise((resolve) => setTimeout(resolve, config.drainMs));
     await closed(server);
     await pool.end();
     log.info({}, 'stopped');

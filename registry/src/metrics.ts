@@ -1,4 +1,5 @@
 import { Counter, exponentialBuckets, Gauge, Histogram, Registry } from 'prom-client';
+import { VERSION } from './version.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -30,6 +31,13 @@ export function createMetrics(): Metrics {
     labelNames: ['dependency'],
     registers: [registry],
   });
+  const build = new Gauge({
+    name: 'slipway_build_info',
+    help: 'Always 1; the label is the version of Slipway that answers (/version says what MLflow it answers like).',
+    labelNames: ['version'],
+    registers: [registry],
+  });
+  build.set({ version: VERSION }, 1);
   return {
     registry,
     observe({ method, route, status, seconds }) {

@@ -13,6 +13,7 @@ import { ApiError } from './errors.ts';
 import type { Admit } from './http/exchange.ts';
 import { createMetrics } from './metrics.ts';
 import { migrateWhenThere, readinessOf } from './readiness.ts';
+import { VERSION } from './version.ts';
 
 const namespace = 'team-a';
 const api = `/api/v1/namespaces/${namespace}`;
@@ -254,4 +255,8 @@ test('the version is one of MLflow that has no traces yet, in its form', async (
   const { body, headers } = await get('/version', '');
   assert.match(body, /^3\.3\.\d+$/);
   assert.match(headers.get('content-type') ?? '', /^text\/plain/);
+  assert.ok(
+    (await get('/metrics', '')).body.includes(`slipway_build_info{version="${VERSION}"} 1`),
+    'and ours is here',
+  );
 });
