@@ -75,3 +75,4 @@ COMMENT ON FUNCTION slipway.publish_run IS 'Ends a run of the caller''s namespac
 REVOKE ALL ON FUNCTION slipway.tell_version_used(), slipway.adopt_version(slipway.runs, text) FROM PUBLIC;
 
 CREATE INDEX model_events_renamed ON slipway.model_events (namespace, from_value) WHERE event = 'Renamed';
+CREATE INDEX model_versions_pending ON slipway.model_versions (namespace, model, version) WHERE status = 'PENDING_REGISTRATION';

@@ -30,9 +30,12 @@ const columns = `v.namespace, v.model, v.version, v.status, v.version_key, v.obj
 const isPrompt = (namespace: string, model: string) => `EXISTS (SELECT FROM slipway.registered_model_tags p
   WHERE p.namespace = ${namespace} AND p.model = ${model} AND p.key = 'mlflow.prompt.is_prompt' AND lower(p.value) = 'true')`;
 
-/** Archived versions are put away: being archived is no reason to be in the cluster. */
+/**
+ * Archived versions are put away: being archived is no reason to be in the cluster. One that is not verified yet is
+ * there until it is, since somebody waits for it.
+ */
 const isWanted = `v.status <> 'DELETED' AND NOT ${isPrompt('v.namespace', 'v.model')} AND (
-  v.stage IN ('Staging', 'Production')
+  v.stage IN ('Staging', 'Production') OR v.status = 'PENDING_REGISTRATION'
   OR EXISTS (SELECT FROM slipway.model_aliases a WHERE (a.namespace, a.model, a.version) = (v.namespace, v.model, v.version))
   OR EXISTS (SELECT FROM slipway.version_uses u WHERE (u.namespace, u.model, u.version) = (v.namespace, v.model, v.version))
   OR (SELECT count(*) FROM (SELECT FROM slipway.model_versions n WHERE n.namespace = v.namespace AND n.model = v.model
@@ -50,6 +53,8 @@ const PAGE = `WITH models AS MATERIALIZED (
       UNION (SELECT v.version FROM slipway.model_versions v
          WHERE v.namespace = $1 AND v.model = m.name AND v.status <> 'DELETED' AND v.stage = 'Staging'
          ORDER BY v.version DESC LIMIT ${MOST_STAGED})
+      UNION (SELECT v.version FROM slipway.model_versions v
+         WHERE v.namespace = $1 AND v.model = m.name AND v.status = 'PENDING_REGISTRATION' ORDER BY v.version LIMIT ${MOST_STAGED})
       UNION (SELECT a.version FROM slipway.model_aliases a WHERE a.namespace = $1 AND a.model = m.name)
       UNION (SELECT u.version FROM slipway.version_uses u WHERE u.namespace = $1 AND u.model = m.name)
     ) c WHERE NOT ${isPrompt('$1', 'm.name')}

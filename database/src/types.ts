@@ -172,7 +172,7 @@ export interface MirroredRow extends VersionRef, VersionLabels {
   readonly versionKey: string;
   readonly status: VersionStatus;
   readonly objectUid?: string;
-  /** It belongs into the cluster: staged, aliased, in use, or among the newest of its model, and no prompt. */
+  /** It belongs into the cluster: staged, aliased, in use, not verified yet, or among the newest of its model; and no prompt. */
   readonly isWanted: boolean;
 }
 

@@ -5,15 +5,18 @@ import { connect, type Database, openStores, type Stores } from '@slipway/databa
 import { openObjectStore } from '@slipway/object-store';
 import type { Config } from './config.ts';
 import { createControllers } from './controllers/index.ts';
+import { ModelVersion } from './controllers/model-version/api.ts';
 import { createMonitor, type MonitorOptions, processTimers } from './dependencies/monitor.ts';
 import { startServer } from './http/server.ts';
 import { type Cluster, type ClusterOptions, openCluster } from './kube/cluster.ts';
 import { DEFAULT_TIMING } from './kube/informer.ts';
 import { loadKubeConfig } from './kube/kubeconfig.ts';
 import { leaseClient } from './kube/lease.ts';
+import { keyOf } from './kube/object-cache.ts';
 import { tenantAccess } from './kube/tenant.ts';
 import { openTransport, type Transport } from './kube/transport.ts';
 import { probesOf } from './probes.ts';
+import { createProjection } from './projection/projection.ts';
 import { type Election, leaseElection, noElection } from './runtime/election.ts';
 import { watchEmptyNamespaces } from './runtime/empty-namespaces.ts';
 import { createManager, type Ending } from './runtime/manager.ts';
@@ -59,6 +62,16 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     health: monitor.status,
     settings: { ...config.pods, bucket: config.objectStorage.bucket },
   });
+  const projection = createProjection({
+    feed: stores.mirror,
+    versions: stores.versions,
+    uses: stores.uses,
+    runs: stores.runs,
+    namespaces,
+    watched: config.watchNamespaces,
+    look: ({ namespace, name }) => manager.queues.get(ModelVersion.kind)?.add(keyOf({ namespace, name })),
+    log,
+  });
   const gate = schemaGate(pool, log);
 
   let cluster: Cluster | undefined;
@@ -78,6 +91,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
       const onChange: ClusterOptions['onChange'] = (kind, change) => {
         tellManager(kind, change);
         emptied(kind, change);
+        if (election.leading()) projection.onChange(kind, change);
       };
       cluster = openCluster({
         ...{ transport, kinds, onChange, log, now },
@@ -92,6 +106,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     maxConcurrent: config.maxConcurrentReconciles,
     onReconciled: (kind, outcome, seconds) => metrics.reconciled(kind, outcome, seconds),
     beforeLeading: gate.pass,
+    alongside: projection.run,
     log,
     now,
   });
@@ -128,6 +143,8 @@ function lay(config: Config, log: Logger): Foundation {
   const election = electionFor(config, transport, log);
   const pool = connect(config.postgres, {
     applicationName: 'slipway-operator',
+    // One of them listens.
+    max: 8,
     onIdleError: (error) => log.warn({ error }, 'an idle connection to Postgres broke'),
   });
   return { config, log, transport, election, pool, stores: openStores(pool, { epoch: election.epoch }) };

@@ -63,6 +63,16 @@ export function tenantAccess(transport: Transport, assertLeading: () => void) {
       });
       return { uid, annotations };
     },
+    /** The uid of a namespace that is there to stay; undefined when it is gone, on its way out, or not ours to see. */
+    async uidOf(name: string): Promise<string | undefined> {
+      try {
+        const { uid, deletionTimestamp } = await namespace(name);
+        return deletionTimestamp === undefined ? uid : undefined;
+      } catch (error) {
+        if (isNotFound(error) || isForbidden(error)) return undefined;
+        throw error;
+      }
+    },
     /** True on its way out, and when it is gone. */
     async isBeingDeleted(name: string): Promise<boolean> {
       try {

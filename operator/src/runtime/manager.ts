@@ -33,6 +33,8 @@ export interface ManagerOptions {
   readonly onReconciled?: (kind: string, outcome: Outcome, seconds: number) => void;
   /** Resolves when the rest of the world is ready for reconciling; awaited after the caches have synced. */
   readonly beforeLeading?: (signal: AbortSignal) => Promise<void>;
+  /** Runs beside the workers while this process leads; ends when the context's signal fires. Never throws. */
+  readonly alongside?: (ctx: RuntimeContext) => Promise<void>;
   readonly log: Logger;
   readonly now: () => Date;
   /** How long work that was begun may take to finish when the process is asked to stop. */
@@ -106,6 +108,7 @@ export function createManager(options: ManagerOptions): Manager {
     const workers = definitions.flatMap((definition) =>
       Array.from({ length: options.maxConcurrent }, () => work(definition, ctx)),
     );
+    const beside = options.alongside?.(ctx);
     const asked = new Promise<undefined>((resolve) => {
       if (signal.aborted) resolve(undefined);
       signal.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -117,6 +120,7 @@ export function createManager(options: ManagerOptions): Manager {
       await Promise.race([Promise.all(workers), delay(options.drainMs ?? 700)]);
     }
     stop.abort();
+    await Promise.race([beside, delay(options.drainMs ?? 700)]);
     await election.release();
     return reason === undefined ? { stopped: true } : { stopped: false, reason };
   }
