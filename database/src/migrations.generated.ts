@@ -1269,6 +1269,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION slipway.create_logged_model IS 'A new logged model of an active experiment; without a value stage says why not: deleted, or null when there is no such experiment.';
 
+CREATE FUNCTION slipway.log_model_params(tenant text, id text, params jsonb, OUT known boolean, OUT changed text)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM slipway.logged_models l WHERE l.namespace = tenant AND l.model_id = id FOR NO KEY UPDATE;
+  known := FOUND;
+  IF NOT known THEN RETURN; END IF;
+  SELECT p.key INTO changed FROM slipway.logged_model_params p JOIN jsonb_each_text(params) AS n ON n.key = p.key
+    WHERE p.namespace = tenant AND p.model_id = id AND p.value <> n.value ORDER BY p.key LIMIT 1;
+  IF FOUND THEN RETURN; END IF;
+  INSERT INTO slipway.logged_model_params (namespace, model_id, key, value)
+    SELECT tenant, id, n.key, n.value FROM jsonb_each_text(params) AS n ON CONFLICT DO NOTHING;
+END $$;
+COMMENT ON FUNCTION slipway.log_model_params IS 'Adds params to a logged model, all or none: changed names one that is there with another value.';
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA slipway FROM PUBLIC;
 `,
   },

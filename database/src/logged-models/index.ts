@@ -19,12 +19,16 @@ export interface LoggedModels {
   create(namespace: string, model: NewLoggedModel): Promise<LoggedModelCreation>;
   /** Says how the upload ended; undefined when there is no such model. */
   finalize(namespace: string, modelId: string, status: LoggedModelStatus): Promise<LoggedModelEntity | undefined>;
-  /** Adds params; one that is there already keeps its value. False: there is no such model. */
-  logParams(namespace: string, modelId: string, params: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Adds params, all or none: none when one of them is there already with another value, which is named. */
+  logParams(
+    namespace: string,
+    modelId: string,
+    params: Readonly<Record<string, string>>,
+  ): Promise<{ readonly done: true } | { readonly missing: true } | { readonly changed: string }>;
   /** The last value of a tag holds. False: there is no such model. */
   setTags(namespace: string, modelId: string, tags: Readonly<Record<string, string>>): Promise<boolean>;
   deleteTag(namespace: string, modelId: string, key: string): Promise<'deleted' | 'no tag' | 'no model'>;
-  /** False: there is no such model (any more). */
+  /** May be repeated. False: there never was such a model. */
   delete(namespace: string, modelId: string): Promise<boolean>;
 }
 
@@ -53,13 +57,13 @@ async function done(on: Queryable, text: string, values: readonly unknown[]): Pr
 }
 
 const ofModel = 'namespace = $1 AND model_id = $2';
-const locked = `SELECT namespace, model_id FROM slipway.logged_models WHERE ${ofModel} AND deleted_time IS NULL FOR NO KEY UPDATE`;
+/** As in MLflow, what was deleted can still be written to. */
+const locked = `SELECT namespace, model_id FROM slipway.logged_models WHERE ${ofModel} FOR NO KEY UPDATE`;
 
-/** Adds {key: value} to a table of the model, and says whether there is such a model. */
-const adding = (table: string, conflict: string): string => `WITH model AS (${locked}), added AS (
-    INSERT INTO slipway.${table} (namespace, model_id, key, value)
-      SELECT m.namespace, m.model_id, n.key, n.value FROM model m, jsonb_each_text($3) AS n
-      ON CONFLICT (namespace, model_id, key) ${conflict}
+const setTagsText = `WITH model AS (${locked}), added AS (
+    INSERT INTO slipway.logged_model_tags (namespace, model_id, key, value)
+      SELECT m.namespace, m.model_id, n.key, n.value FROM model m, jsonb_each_text($3) AS n ORDER BY n.key
+      ON CONFLICT (namespace, model_id, key) DO UPDATE SET value = excluded.value
   ) SELECT EXISTS (SELECT FROM model) AS done`;
 
 async function create(pool: Database, namespace: string, model: NewLoggedModel): Promise<LoggedModelCreation> {
@@ -92,17 +96,19 @@ export function openLoggedModels(pool: Database): LoggedModels {
       one(
         pool,
         `UPDATE slipway.logged_models l SET status = $3, last_updated_time = clock_timestamp()
-           WHERE ${ofModel} AND deleted_time IS NULL RETURNING slipway.logged_model_json(l) AS value`,
+           WHERE ${ofModel} RETURNING slipway.logged_model_json(l) AS value`,
         [namespace, modelId, status],
       ),
-    logParams: (namespace, modelId, params) =>
-      done(pool, adding('logged_model_params', 'DO NOTHING'), [namespace, modelId, JSON.stringify(params)]),
-    setTags: (namespace, modelId, tags) =>
-      done(pool, adding('logged_model_tags', 'DO UPDATE SET value = excluded.value'), [
-        namespace,
-        modelId,
-        JSON.stringify(tags),
-      ]),
+    async logParams(namespace, modelId, params) {
+      const [row] = await query<{ known: boolean; changed: string | null }>(
+        pool,
+        'SELECT known, changed FROM slipway.log_model_params($1, $2, $3)',
+        [namespace, modelId, JSON.stringify(params)],
+      );
+      if (!row?.known) return { missing: true };
+      return row.changed === null ? { done: true } : { changed: row.changed };
+    },
+    setTags: (namespace, modelId, tags) => done(pool, setTagsText, [namespace, modelId, JSON.stringify(tags)]),
     async deleteTag(namespace, modelId, key) {
       const [row] = await query<{ model: boolean; tag: boolean }>(
         pool,
@@ -118,8 +124,8 @@ export function openLoggedModels(pool: Database): LoggedModels {
     delete: (namespace, modelId) =>
       done(
         pool,
-        `UPDATE slipway.logged_models SET deleted_time = clock_timestamp(), last_updated_time = clock_timestamp()
-           WHERE ${ofModel} AND deleted_time IS NULL RETURNING true AS done`,
+        `UPDATE slipway.logged_models SET deleted_time = coalesce(deleted_time, clock_timestamp()), last_updated_time = clock_timestamp()
+           WHERE ${ofModel} RETURNING true AS done`,
         [namespace, modelId],
       ),
   };
