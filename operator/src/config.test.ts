@@ -63,3 +63,20 @@ test('every wrong variable is named at once, and no value is repeated', () => {
     },
   );
 });
+
+test('where pods reach the registry and the key of their tokens are optional, and judged when they are there', () => {
+  const { registryUrl, runTokenKey } = configFromEnv(complete).pods;
+  assert.deepEqual([registryUrl, runTokenKey], [undefined, undefined]);
+  const given = { REGISTRY_URL: 'http://slipway-registry.slipway-system:5000', RUN_TOKEN_KEY: 't'.repeat(32) };
+  assert.deepEqual(configFromEnv({ ...complete, ...given }).pods.registryUrl, given.REGISTRY_URL);
+  const wrong = { ...complete, REGISTRY_URL: 'slipway-registry', RUN_TOKEN_KEY: 'short-secret' };
+  assert.throws(
+    () => configFromEnv(wrong),
+    (error: Error) => {
+      assert.match(error.message, /REGISTRY_URL/);
+      assert.match(error.message, /RUN_TOKEN_KEY: expected 32 characters or more/);
+      assert.ok(!error.message.includes('short-secret'));
+      return true;
+    },
+  );
+});

@@ -33,6 +33,8 @@ const Variables = z.object({
   SERVING_IMAGE: z.string().min(1),
   IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
   IMAGE_PULL_SECRETS: list,
+  REGISTRY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
 });
 
 /** Wrong or missing environment variables, one per line. */
@@ -84,6 +86,8 @@ export function configFromEnv(environment: Environment) {
       servingImage: own.SERVING_IMAGE,
       imagePullPolicy: own.IMAGE_PULL_POLICY,
       imagePullSecrets: own.IMAGE_PULL_SECRETS,
+      ...(own.REGISTRY_URL !== undefined && { registryUrl: own.REGISTRY_URL }),
+      ...(own.RUN_TOKEN_KEY !== undefined && { runTokenKey: own.RUN_TOKEN_KEY }),
     },
     tenancy,
     postgres,

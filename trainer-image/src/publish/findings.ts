@@ -57,16 +57,13 @@ async function readModelDocument<T>(
   return source === undefined ? undefined : readDocument(source, name, schema, reason);
 }
 
-async function checkModel(outputDir: string): Promise<void> {
+/** True when there is a model; throws InvalidModel when it is none. */
+async function checkModel(outputDir: string): Promise<boolean> {
   const model = await openRegular(join(outputDir, MODEL_FILE), MODEL_FILE);
-  if (!model) {
-    throw new FailureError(
-      'NoModelProduced',
-      `the trainer wrote no /output/${MODEL_FILE}; write the model there, or remove spec.model to track the run alone`,
-    );
-  }
+  if (!model) return false;
   try {
     checkOnnx(model.fd, (await model.stat()).size);
+    return true;
   } finally {
     await model.close();
   }
@@ -75,10 +72,10 @@ async function checkModel(outputDir: string): Promise<void> {
 /** Throws FailureError naming the file that is missing or wrong. `now` is the time of metrics that have none. */
 export async function readOutput(run: PublishRun, inputDir: string, outputDir: string, now: number): Promise<Output> {
   const files = [...(await collectFiles(outputDir))];
-  if (run.model !== undefined) await checkModel(outputDir);
+  const hasModel = run.model !== undefined && (await checkModel(outputDir));
   const signature = await readModelDocument(files, SIGNATURE_FILE, ModelSignature, 'SignatureMismatch');
   await readModelDocument(files, EXAMPLES_FILE, Examples, 'ParityFailed');
-  if (run.model !== undefined && sourceOf(files, MLMODEL_FILE) === undefined) {
+  if (hasModel && sourceOf(files, MLMODEL_FILE) === undefined) {
     files.push({ path: `${MODEL_FOLDER}/${MLMODEL_FILE}`, from: Buffer.from(mlmodelFor(run, signature)) });
   }
   const metrics = metricPoints(
@@ -89,5 +86,5 @@ export async function readOutput(run: PublishRun, inputDir: string, outputDir: s
   const used = await readDocument(join(outputDir, PARAMS_FILE), PARAMS_FILE, Parameters, 'InvalidConfiguration');
   const digests = join(inputDir, INPUT_DIGESTS_FILE);
   const inputs = await readDocument(digests, INPUT_DIGESTS_FILE, InputDigests, 'InvalidConfiguration');
-  return { files, metrics, usedParameters: used ?? {}, signature, inputs };
+  return { files, hasModel, metrics, usedParameters: used ?? {}, signature, inputs };
 }

@@ -6,11 +6,12 @@ import {
   type ArtifactFile,
   attemptPrefix,
   MANIFEST_FILE,
+  MODEL_FILE,
   type PublishRequest,
   type PublishResult,
   type PublishRun,
 } from '@slipway/contract';
-import { PublishRefusedError } from '@slipway/database';
+import { NothingToAdoptError, PublishRefusedError } from '@slipway/database';
 import type { ObjectStore } from '@slipway/object-store';
 import { FailureError } from '../failure.ts';
 import type { Log } from '../log.ts';
@@ -49,14 +50,23 @@ export async function publish(run: PublishRun, context: PublishContext): Promise
   const output = await readOutput(run, context.inputDir, context.outputDir, endTime);
   const stored = await store(run, output.files, context);
   const result = await persist('publishing the run', () =>
-    context.publishRun(requestFor(run, stored, output, endTime)).catch(refusal),
+    context.publishRun(requestFor(run, stored, output, endTime)).catch((error) => refusal(run, error)),
   );
   step('committed');
   log('info', 'run published', { runKey: run.runKey, version: result.version, files: stored.files.length });
   return result;
 }
 
-function refusal(error: unknown): never {
+function refusal(run: PublishRun, error: unknown): never {
+  if (error instanceof NothingToAdoptError) {
+    throw new FailureError(
+      'NoModelProduced',
+      `the trainer wrote no /output/${MODEL_FILE}, and ${error.message}: write the model there, register one version of ` +
+        `${run.model} from the script (mlflow.onnx.log_model(…, registered_model_name="${run.model}")), or remove spec.model ` +
+        'to track the run alone',
+      { cause: error },
+    );
+  }
   if (!(error instanceof PublishRefusedError)) throw error;
   throw new FailureError('PublishRefused', `Postgres refused the publication: ${error.message}`, { cause: error });
 }

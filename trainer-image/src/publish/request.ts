@@ -22,6 +22,8 @@ export interface Stored {
 }
 
 export interface Findings {
+  /** There is an ONNX model to be registered. */
+  readonly hasModel: boolean;
   readonly metrics: Points;
   /** What the trainer says it used. */
   readonly usedParameters: Parameters;
@@ -50,6 +52,8 @@ export function requestFor(run: PublishRun, stored: Stored, findings: Findings, 
     params: { ...findings.usedParameters, ...run.parameters },
   };
   if (run.model === undefined) return request;
+  // The trainer may have registered its model itself, by an mlflow client.
+  if (!findings.hasModel) return { ...request, adopt: run.model };
   const files = insideModel(stored.files);
   return {
     ...request,

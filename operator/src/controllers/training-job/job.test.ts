@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runTokenSubject } from '@slipway/contract';
 import type { Run } from '@slipway/database';
 import { FakeStores } from '../../../../test/fake-stores.ts';
 import type { Container } from '../../api/containers.ts';
+import type { Settings } from '../ports.ts';
 import { TrainingJob } from './api.ts';
 import { jobFor } from './job.ts';
 
@@ -96,4 +98,42 @@ test('a trainer without resources of its own is limited, and so is every volume 
   const scratch = (job.spec?.template?.spec.volumes ?? []).filter(({ emptyDir }) => emptyDir !== undefined);
   assert.ok(scratch.length > 0);
   for (const { name, emptyDir } of scratch) assert.ok(emptyDir?.sizeLimit, name);
+});
+
+const tracked = {
+  ...settings,
+  registryUrl: 'http://slipway-registry.slipway-system:5000/',
+  runTokenKey: 'k'.repeat(32),
+};
+const trackingOf = (container: object, given: Settings) => {
+  const metadata = { namespace: 'team-a', name: 'iris', uid: 'u1' };
+  const { apiVersion, kind } = TrainingJob;
+  const job = jobFor(TrainingJob.parse({ apiVersion, kind, metadata, spec: container }), run, given, 60);
+  const { initContainers = [], containers } = job.spec?.template?.spec ?? { containers: [] };
+  const env = envOf(initContainers.find(({ name }) => name === 'trainer'));
+  const others = [...initContainers, ...containers].filter(({ name }) => name !== 'trainer').map(envOf);
+  return { env, others };
+};
+
+test('a container of your own is told its run in the words of mlflow, with a token that is good for that run alone', () => {
+  const { env, others } = trackingOf(own(), tracked);
+  assert.equal(env['MLFLOW_TRACKING_URI'], 'http://slipway-registry.slipway-system:5000/n/team-a');
+  assert.deepEqual([env['MLFLOW_RUN_ID'], env['MLFLOW_EXPERIMENT_ID']], [run.runId, run.experimentId]);
+  assert.deepEqual(runTokenSubject(tracked.runTokenKey, env['MLFLOW_TRACKING_TOKEN'] ?? ''), {
+    namespace: 'team-a',
+    runId: run.runId,
+  });
+  assert.ok(others.every((variables) => Object.keys(variables).every((name) => !name.startsWith('MLFLOW_'))));
+});
+
+test('without a key there is no token, without a registry no tracking, and another tracking server is left alone', () => {
+  const { runTokenKey: _, ...open } = tracked;
+  assert.equal(trackingOf(own(), open).env['MLFLOW_TRACKING_TOKEN'], undefined);
+  assert.equal(trackingOf(own(), open).env['MLFLOW_RUN_ID'], run.runId);
+  assert.equal(trackingOf(own(), settings).env['MLFLOW_RUN_ID'], undefined);
+  const { env } = trackingOf(own({ env: [{ name: 'MLFLOW_TRACKING_URI', value: 'http://elsewhere' }] }), tracked);
+  assert.deepEqual(
+    [env['MLFLOW_TRACKING_URI'], env['MLFLOW_RUN_ID'], env['MLFLOW_TRACKING_TOKEN']],
+    ['http://elsewhere', undefined, undefined],
+  );
 });

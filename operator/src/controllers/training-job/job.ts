@@ -8,6 +8,7 @@ import {
   OUTPUT_DIR,
   PUBLISH_SECRET,
   type PublishRun,
+  runTokenFor,
 } from '@slipway/contract';
 import type { Run } from '@slipway/database';
 import { failurePolicy, type Job } from '../../api/batch-job.ts';
@@ -119,6 +120,21 @@ function fetch({ metadata, spec }: TrainingJob, settings: Settings, configMaps: 
   };
 }
 
+/**
+ * What makes an mlflow script log into this very run without a word of its own. A container that names a tracking server
+ * itself is told of none of ours.
+ */
+function tracking(run: Run, { registryUrl, runTokenKey }: Settings, own: Readonly<Record<string, string>>) {
+  if (registryUrl === undefined || own['MLFLOW_TRACKING_URI'] !== undefined) return {};
+  const { namespace, runId, experimentId } = run;
+  return {
+    MLFLOW_TRACKING_URI: `${registryUrl.replace(/\/+$/, '')}/n/${namespace}`,
+    MLFLOW_RUN_ID: runId,
+    MLFLOW_EXPERIMENT_ID: experimentId,
+    ...(runTokenKey !== undefined && { MLFLOW_TRACKING_TOKEN: runTokenFor(runTokenKey, { namespace, runId }) }),
+  };
+}
+
 function trainer({ spec }: TrainingJob, run: Run, settings: Settings): Container {
   const { algorithm, container, parameters } = spec;
   const given = {
@@ -139,7 +155,7 @@ function trainer({ spec }: TrainingJob, run: Run, settings: Settings): Container
     image: container.image,
     ...(container.command && { command: filled(container.command) }),
     ...(container.args && { args: filled(container.args) }),
-    env: literalEnv({ ...own, ...given }),
+    env: literalEnv({ ...own, ...tracking(run, settings, own), ...given }),
     resources: (container.resources as Container['resources']) ?? TRAINER,
     volumeMounts,
   };
