@@ -104,7 +104,7 @@ export async function startOracle(python: string, access: PostgresAccess): Promi
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mlflow-oracle-'));
   const { username, password, host, port: postgresPort, database } = access;
-  const store = `postgresql://${username}:${password}@${host}:${postgresPort}/${database}`;
+  const store = `postgresql+psycopg2://${username}:${password}@${host}:${postgresPort}/${database}`;
   const server = await start({
     name: 'the real mlflow server',
     command: join(dirname(python), 'mlflow'),

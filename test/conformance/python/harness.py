@@ -156,6 +156,9 @@ class Setting:
             content = response.json()
         except ValueError:
             content = response.text
+        if response.status_code >= 400 and isinstance(content, dict):
+            # What clients read; "every field of a refusal" looks at the rest.
+            content = {key: content[key] for key in ("error_code", "message") if key in content}
         return {"status": response.status_code, "body": content}
 
     def literally(self, method: str, path: str) -> dict[str, Any]:
