@@ -1,10 +1,13 @@
 /** Where an experiment may keep its artifacts. Pure. */
-import { isRelativePath, parseS3Uri, tenantPrefix } from '@slipway/contract';
+import { isRelativePath, s3Uri, tenantPrefix } from '@slipway/contract';
 import { artifactPathOf } from '../artifacts/location.ts';
 import { type ApiError, invalid } from '../errors.ts';
 
 /** Schemes whose uri names a host that somebody would have to be sent to. */
 const hostSchemes = new Set(['http', 'https', 'ftp', 'sftp', 'hdfs', 'viewfs', 'r2', 'b2', 'abfss']);
+
+/** Characters of paths in disguise: somebody on the way might decode them. */
+const encoded = /%(2e|2f|5c|25|00)/i;
 
 const MAX_LENGTH = 2048;
 
@@ -20,13 +23,16 @@ function ownPlaceProblem(
   uri: string,
   { bucket, namespace }: { bucket: string; namespace: string },
 ): string | undefined {
-  if (schemeOf(uri) === 'mlflow-artifacts')
-    return artifactPathOf(uri) === undefined ? 'must be mlflow-artifacts:/ and a plain path' : undefined;
-  const location = parseS3Uri(uri);
-  if (location?.bucket !== bucket) return undefined;
+  if (schemeOf(uri) === 'mlflow-artifacts') {
+    const path = artifactPathOf(uri);
+    return path === undefined || encoded.test(path) ? 'must be mlflow-artifacts:/ and a plain path' : undefined;
+  }
+  const root = s3Uri({ bucket, key: '' });
+  if (!uri.startsWith(root)) return undefined;
+  const key = uri.slice(root.length);
   const prefix = tenantPrefix(namespace);
   const inside =
-    location.key.startsWith(prefix) && isRelativePath(location.key.slice(prefix.length).replace(/\/+$/, ''));
+    key.startsWith(prefix) && isRelativePath(key.slice(prefix.length).replace(/\/+$/, '')) && !encoded.test(key);
   return inside ? undefined : `must lie below s3://${bucket}/${prefix}, which is this namespace's part of the bucket`;
 }
 

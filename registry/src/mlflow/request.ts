@@ -25,15 +25,13 @@ export const requiredText = () =>
     .string({ error: (issue) => (issue.input == null ? 'missing' : 'type') })
     .min(1, 'missing')
     .refine(isText, 'text');
-const isWhole = (value: unknown): boolean =>
-  typeof value === 'number' ? Number.isInteger(value) : typeof value === 'string' && /^-?\d+$/.test(value);
 /** A 64-bit integer, as a number or its digits (both are JSON forms of an int64); a number within 2^53. */
 export const requiredInteger = () =>
   z
     .union([z.int(), z.string().regex(digits).transform(Number)], {
-      error: ({ input }) => (input == null ? 'missing' : isWhole(input) ? 'range' : 'type'),
+      error: ({ input }) => (input == null ? 'missing' : 'type'),
     })
-    .refine(Number.isSafeInteger, 'range');
+    .refine(Number.isSafeInteger, 'type');
 export const integer = () =>
   requiredInteger()
     .nullish()
@@ -77,6 +75,12 @@ export const keyValues = () =>
     }),
   );
 
+/** An integer that is larger than those we take, in either of its forms. */
+const isTooLarge = (value: unknown): boolean =>
+  typeof value === 'number' || (typeof value === 'string' && /^-?\d+$/.test(value))
+    ? Number.isInteger(Number(value)) && !Number.isSafeInteger(Number(value))
+    : false;
+
 const pythonType = (value: unknown): string => {
   if (value === null || value === undefined) return 'NoneType';
   if (Array.isArray(value)) return 'list';
@@ -112,7 +116,7 @@ function refusal(issue: z.core.$ZodIssue, input: unknown): string {
     return `Missing value for required parameter '${name}'. ${SEE_DOCS}`;
   if (issue.message === 'text')
     return `Invalid value ${shown(value)} for parameter '${name}' supplied: it holds a NUL character or half of a surrogate pair, which no text may hold.`;
-  if (issue.message === 'range')
+  if (issue.code !== 'invalid_type' && isTooLarge(value))
     return `Invalid value ${shown(value)} for parameter '${name}' supplied: it must be an integer between -(2^53 - 1) and 2^53 - 1.`;
   return `Invalid value ${shown(value)} for parameter '${name}' supplied:  Hint: Value was of type '${pythonType(value)}'. ${SEE_DOCS}`;
 }

@@ -60,7 +60,7 @@ const inBulk = ({ tracking }: MlflowDeps): Endpoint =>
     method: 'GET',
     path: 'metrics/get-history-bulk',
     access: 'read',
-    request: z.object({ run_id: list(z.string()), metric_key: text(), max_results: integer() }),
+    request: z.object({ run_id: list(requiredText()), metric_key: text(), max_results: integer() }),
     async answer({ namespace }, { run_id: runIds, metric_key: key, max_results = MAX_POINTS }) {
       if (runIds.length === 0) throw invalid('GetMetricHistoryBulk request must specify at least one run_id.');
       if (runIds.length > MAX_RUNS)
@@ -93,7 +93,7 @@ const sampled = ({ tracking }: MlflowDeps): Endpoint =>
     path: 'metrics/get-history-bulk-interval',
     access: 'read',
     request: z.object({
-      run_ids: list(z.string()).refine((ids) => ids.length > 0, 'missing'),
+      run_ids: list(requiredText()).refine((ids) => ids.length > 0, 'missing'),
       metric_key: requiredText(),
       start_step: integer(),
       end_step: integer(),
