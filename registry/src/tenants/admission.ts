@@ -24,7 +24,7 @@ async function usersGate({ config, log }: Around): Promise<Gate> {
   const users = await openUsersFile(path, { now: Date.now, onProblem }).catch((error) => {
     throw new ConfigError(`AUTH_FILE: ${error.message}`, { cause: error });
   });
-  return secretGate(users, { now: Date.now });
+  return secretGate(users);
 }
 
 async function clusterGate({ config }: Around): Promise<Gate> {
