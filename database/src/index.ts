@@ -1,5 +1,6 @@
 export * from './admission.ts';
 export * from './artifacts/index.ts';
+export type { ModelEvent, ModelState } from './history.ts';
 export * from './logged-models/index.ts';
 export * from './migrate.ts';
 export * from './models/index.ts';

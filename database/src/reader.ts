@@ -1,4 +1,5 @@
 /** What the registry's read API asks: lists a page at a time, each after the key of the last row of the page before. */
+import { type ModelEvent, type ModelState, stateAfter, stateEvents } from './history.ts';
 import { type Queryable, query } from './pool.ts';
 import { metricsOfRun, type VersionRow, versionColumns, versionFrom } from './rows.ts';
 import type { ModelVersionRow } from './types.ts';
@@ -36,16 +37,6 @@ export interface RegisteredModel {
   readonly latestVersion: number | null;
 }
 
-export interface ModelEvent {
-  readonly id: string;
-  readonly time: string;
-  readonly version: number;
-  readonly event: string;
-  readonly from: string | null;
-  readonly to: string | null;
-  readonly actor: string;
-}
-
 export interface Page<Key> {
   readonly limit: number;
   readonly after?: Key | undefined;
@@ -63,8 +54,10 @@ export interface RegistryReader {
   versions(namespace: string, model: string, page: Page<number>): Promise<ModelVersionRow[]>;
   /** Also a deleted one: its row stays. */
   version(namespace: string, model: string, version: number): Promise<ModelVersionRow | undefined>;
-  /** Oldest first; the key is an event id. */
+  /** Oldest first, also from before the model was renamed; the key is an event id. */
   history(namespace: string, model: string, page: Page<string>): Promise<ModelEvent[]>;
+  /** Where the model's versions stood at that moment; undefined when nothing was ever registered under this name. */
+  stateAt(namespace: string, model: string, at: Date): Promise<ModelState | undefined>;
 }
 
 type Times<T, K extends keyof T> = Omit<T, K> & Record<K, Date>;
@@ -96,7 +89,7 @@ const experimentSelect = `SELECT experiment_id::text AS "experimentId", name, li
 const modelSelect = `SELECT m.name, m.creation_time AS "creationTime", m.last_updated_time AS "lastUpdatedTime",
     (SELECT max(v.version) FROM slipway.model_versions v
       WHERE v.namespace = m.namespace AND v.model = m.name AND v.status <> 'DELETED') AS "latestVersion"
-  FROM slipway.registered_models m WHERE m.namespace = $1`;
+  FROM slipway.registered_models m WHERE m.namespace = $1 AND m.deleted_time IS NULL`;
 
 type ModelRow = Times<RegisteredModel, 'creationTime' | 'lastUpdatedTime'>;
 const modelFrom = (row: ModelRow): RegisteredModel => ({
@@ -139,7 +132,7 @@ const experimentReader = (on: Queryable): Pick<RegistryReader, 'experiments' | '
   },
 });
 
-const modelReader = (on: Queryable): Pick<RegistryReader, 'models' | 'model' | 'versions' | 'version' | 'history'> => ({
+const modelReader = (on: Queryable): Pick<RegistryReader, 'models' | 'model' | 'versions' | 'version'> => ({
   async models(namespace, { limit, after = '' }) {
     const rows = await query<ModelRow>(
       on,
@@ -172,17 +165,40 @@ const modelReader = (on: Queryable): Pick<RegistryReader, 'models' | 'model' | '
     );
     return row && versionFrom(row);
   },
+});
 
+/** Events stay with a model whatever it is called, and when it was deleted. */
+const keyOfModel = '(SELECT m.model_key FROM slipway.registered_models m WHERE m.namespace = $1 AND m.name = $2)';
+
+const historyReader = (on: Queryable): Pick<RegistryReader, 'history' | 'stateAt'> => ({
   async history(namespace, model, { limit, after = '0' }) {
     const rows = await query<Omit<ModelEvent, 'time'> & { time: Date }>(
       on,
-      `SELECT id::text, time, version, event, from_value AS "from", to_value AS "to", actor FROM slipway.model_events
-         WHERE namespace = $1 AND model = $2 AND id > $3 ORDER BY model_events.id LIMIT $4`,
+      `SELECT e.id::text, e.time, nullif(e.version, 0) AS version, e.event, e.from_value AS "from", e.to_value AS "to", e.actor
+         FROM slipway.model_events e WHERE e.namespace = $1 AND e.model_key = ${keyOfModel} AND e.id > $3 ORDER BY e.id LIMIT $4`,
       [namespace, model, after, limit],
     );
     return rows.map((row) => ({ ...row, time: iso(row.time) }));
   },
+
+  async stateAt(namespace, model, at) {
+    const rows = await query<Pick<ModelEvent, 'version' | 'to'> & { event: string | null }>(
+      on,
+      `SELECT nullif(e.version, 0) AS version, e.event, e.to_value AS "to"
+         FROM slipway.registered_models m
+         LEFT JOIN slipway.model_events e ON e.namespace = m.namespace AND e.model_key = m.model_key
+           AND e.event = ANY ($3) AND e.time <= $4
+         WHERE m.namespace = $1 AND m.name = $2 ORDER BY e.id`,
+      [namespace, model, stateEvents, at],
+    );
+    if (rows.length === 0) return undefined;
+    return stateAfter(rows.flatMap(({ event, ...row }) => (event === null ? [] : [{ ...row, event }])));
+  },
 });
 
 /** Reads as the main user, who sees every tenant: the caller has decided whose namespace may be asked for. */
-export const openReader = (on: Queryable): RegistryReader => ({ ...experimentReader(on), ...modelReader(on) });
+export const openReader = (on: Queryable): RegistryReader => ({
+  ...experimentReader(on),
+  ...modelReader(on),
+  ...historyReader(on),
+});

@@ -72,6 +72,19 @@ function experimentRoutes(reader: RegistryReader): Router {
   return routes;
 }
 
+const Moment = z.iso.datetime({ offset: true });
+
+/** Where the versions of a model stood at the moment that `at` names. */
+async function stateAt(reader: RegistryReader, request: Request): Promise<object> {
+  const [namespace, model] = [part(request, 'namespace'), part(request, 'model')];
+  const at = Moment.safeParse(request.query['at']);
+  if (!at.success)
+    throw new ApiError('INVALID_PARAMETER_VALUE', 'at: expected a time such as 2026-01-31T12:00:00Z (RFC 3339)');
+  const state = await reader.stateAt(namespace, model, new Date(at.data));
+  if (!state) throw missing(`Registered Model with name=${model} not found in namespace ${namespace}`);
+  return { at: at.data, ...state };
+}
+
 function modelRoutes(reader: RegistryReader): Router {
   const routes = Router({ mergeParams: true });
 
@@ -116,13 +129,16 @@ function modelRoutes(reader: RegistryReader): Router {
   });
 
   routes.get('/models/:model/history', async (request, response) => {
+    if (request.query['at'] !== undefined) return void response.json(await stateAt(reader, request));
     const page = pageOf(request.query, z.string().regex(/^\d{1,19}$/));
-    const { namespace, model } = await existing(request);
+    const [namespace, model] = [part(request, 'namespace'), part(request, 'model')];
     const { rows, ...next } = await paged(
       page,
       (p) => reader.history(namespace, model, p),
       (row) => row.id,
     );
+    // A model that was deleted keeps its history; one without any must at least be there.
+    if (rows.length === 0) await existing(request);
     response.json({ events: rows.map(({ id: _, ...event }) => event), ...next });
   });
   return routes;
