@@ -36,6 +36,11 @@ function sourceTest(query: ModelVersionQuery, namespace: string, test: Test, int
   return textTest(shown, test, into);
 }
 
+/** Found through an index of what is there. Without a run the id is an empty text to clients. */
+const isLookUp = (test: Test): boolean =>
+  (test.kind === 'text' && test.comparator === '=' && test.value !== '') ||
+  (test.kind === 'list' && test.comparator === 'IN' && !test.values.includes(''));
+
 function condition(
   query: ModelVersionQuery,
   namespace: string,
@@ -49,7 +54,7 @@ function condition(
     case 'source_path':
       return sourceTest(query, namespace, test, into);
     case 'run_id':
-      return textTest('v.run_id', test, into);
+      return textTest(isLookUp(test) ? 'v.run_id' : `coalesce(v.run_id, '')`, test, into);
     default:
       return textTest('v.model', test, into);
   }

@@ -54,6 +54,13 @@ const viewType = () =>
 /** Absent and empty mean the same. */
 const filterText = () => text().transform((value = '') => value);
 
+/** A list in a JSON body, where one value alone is a mistake. */
+const bodyList = <Item extends z.ZodType>(item: Item) =>
+  z
+    .array(item, { error: (issue) => (issue.input == null ? 'missing' : 'type') })
+    .nullish()
+    .transform((items) => items ?? []);
+
 const common = { filter: filterText(), order_by: list(z.string()), page_token: text() };
 
 /** An id that is none of ours is an experiment without runs; one that is no number at all is a mistake. */
@@ -101,7 +108,8 @@ const searchRuns = ({ search, tracking }: MlflowDeps): Endpoint =>
     access: 'read',
     request: z.object({
       ...common,
-      experiment_ids: list(z.string()),
+      order_by: bodyList(z.string()),
+      experiment_ids: bodyList(z.string()),
       run_view_type: viewType(),
       max_results: limited({ default: 1000, most: 50_000 }),
     }),
@@ -184,8 +192,8 @@ const searchLoggedModels = ({ search, loggedModels }: MlflowDeps): Endpoint =>
         .array(z.string(), { error: (issue) => (issue.input == null ? 'missing' : 'type') })
         .min(1, 'missing'),
       filter: filterText(),
-      datasets: list(z.object({ dataset_name: text(), dataset_digest: text() })),
-      order_by: list(orderItem),
+      datasets: bodyList(z.object({ dataset_name: text(), dataset_digest: text() })),
+      order_by: bodyList(orderItem),
       page_token: text(),
       max_results: limited({ default: 100, most: 50_000 }),
     }),

@@ -77,11 +77,13 @@ function misplaced(source: Source, tokens: readonly Token[], at: number): Error 
   return refuse(`Invalid clause(s) in filter string: '${shortened(token?.text ?? '')}'. ${hint}`, source, token);
 }
 
+const mayBeName = (token: Token): boolean =>
+  token.kind === 'identifier' && !isWord(token, 'OR') && !isWord(token, 'NOT');
+
 function comparisonAt(source: Source, tokens: readonly Token[], at: number): { comparison: Comparison; end: number } {
   const left = tokens[at] as Token;
   const operator = operatorAt(tokens, at + 1);
-  if (!operator)
-    throw misplaced(source, tokens, left.kind === 'identifier' && !isWord(left, 'OR') && tokens[at + 1] ? at + 1 : at);
+  if (!operator) throw misplaced(source, tokens, mayBeName(left) && tokens[at + 1] ? at + 1 : at);
   if (left.kind !== 'identifier')
     throw refuse(`Invalid comparison clause. Expected 'Identifier' found '${shortened(left.text)}'`, source, left);
   const comparatorToken = tokens[at + 1] as Token;

@@ -16,6 +16,11 @@ function fieldOf(source: Source, token: Token): ExperimentField {
 const onlyTags = (key: string): string =>
   `IS NULL / IS NOT NULL is only supported for tags, not for attribute '${key}'`;
 
+const tagRules = {
+  ...pairRules('tag', true),
+  invalidComparator: (comparator: string) => `Invalid comparator for tag: ${comparator}`,
+};
+
 /** Ids are compared as numbers that are written in quotes. */
 function idTest(comparison: Comparison): Test {
   const test = textTest(comparison, {
@@ -55,8 +60,7 @@ function attributeTest(comparison: Comparison, key: ExperimentAttribute): Test {
 export const parseExperimentFilter = (filter: string): Condition<ExperimentField>[] =>
   comparisonsOf(filter).map((comparison) => {
     const field = fieldOf(comparison.source, comparison.left);
-    const test =
-      field.kind === 'tag' ? textTest(comparison, pairRules('tag', true)) : attributeTest(comparison, field.key);
+    const test = field.kind === 'tag' ? textTest(comparison, tagRules) : attributeTest(comparison, field.key);
     return { field, test };
   });
 

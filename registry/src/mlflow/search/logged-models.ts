@@ -64,10 +64,14 @@ const isNegative = (test: Test): boolean => test.comparator === '!=' || test.com
 
 function testOf(comparison: Comparison, field: LoggedModelField): Test {
   const shown = `${field.kind}s.${field.key}`;
-  if (isNumeric(field)) return numberTest(comparison, `Invalid comparison: expected a number for ${shown}`);
+  const invalidComparator = (comparator: string, valid: readonly string[]) =>
+    `Invalid comparison operator for ${shown}: '${comparator}'. Expected one of (${valid.map((each) => `'${each}'`).join(', ')})`;
+  if (isNumeric(field))
+    return numberTest(comparison, `Invalid comparison: expected a number for ${shown}`, invalidComparator);
   const test = textTest(comparison, {
     expected: `Invalid comparison: expected a quoted string for ${shown}`,
     lists: true,
+    invalidComparator,
     presence: `Invalid comparison: IS NULL / IS NOT NULL is not supported for logged models. Expected a comparison with 3 tokens`,
   });
   return field.kind === 'attribute' ? attributeTest(field.key, test, comparison) : test;

@@ -19,7 +19,11 @@ import { integerTest, pairRules, textTest } from './values.ts';
 const NO_NULL = 'Invalid comparison clause. IS NULL / IS NOT NULL is not supported for models and their versions';
 const EXPECTED = 'Expected a quoted string value or a list of quoted string values for attributes';
 
-const tagTest = (comparison: Comparison): Test => textTest(comparison, pairRules('tag', NO_NULL));
+const invalidFor = (what: string) => (comparator: string) => `Invalid comparator for ${what}: ${comparator}`;
+
+const tagTest = (comparison: Comparison): Test =>
+  textTest(comparison, { ...pairRules('tag', NO_NULL), invalidComparator: invalidFor('tag') });
+const attributeRules = { expected: EXPECTED, presence: NO_NULL, invalidComparator: invalidFor('attribute') };
 
 /** Throws ApiError that points at what is wrong. */
 export const parseModelFilter = (filter: string): Condition<ModelField>[] =>
@@ -29,7 +33,7 @@ export const parseModelFilter = (filter: string): Condition<ModelField>[] =>
     const name = attributeOf(key, ['name'], comparison.source, comparison.left);
     return {
       field: { kind, key: name },
-      test: textTest(comparison, { expected: EXPECTED, lists: true, presence: NO_NULL }),
+      test: textTest(comparison, { ...attributeRules, lists: true }),
     };
   });
 
@@ -64,7 +68,7 @@ function versionTest(comparison: Comparison, key: VersionAttribute): Test {
   const { right, source } = comparison;
   if (key === 'version_number' && right !== undefined && 'kind' in right) {
     const isValue = right.kind === 'number' || quotedValue(right) !== undefined;
-    if (isValue) return integerTest(comparison, key, true);
+    if (isValue) return integerTest(comparison, key, true, invalidFor(`attribute ${key}`));
   }
   if (right !== undefined && 'kind' in right && right.kind === 'number')
     throw refuse(
@@ -76,7 +80,7 @@ function versionTest(comparison: Comparison, key: VersionAttribute): Test {
     key === 'name' ||
     key === 'run_id' ||
     `Only ['name', 'run_id'] attributes support comparison with a list of quoted string values`;
-  return textTest(comparison, { expected: EXPECTED, lists, presence: NO_NULL });
+  return textTest(comparison, { ...attributeRules, lists });
 }
 
 /** Throws ApiError that points at what is wrong. */

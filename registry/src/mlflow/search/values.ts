@@ -8,12 +8,14 @@ const TEXT: readonly string[] = ['!=', '=', 'LIKE', 'ILIKE'];
 const LIST: readonly string[] = ['IN', 'NOT IN'];
 const PRESENCE: readonly string[] = ['IS NULL', 'IS NOT NULL'];
 
-const refuseComparator = (comparison: Comparison, valid: readonly string[]): Error =>
-  refuse(
-    `Invalid comparator '${comparison.comparator}' not one of '{${valid.map((each) => `'${each}'`).join(', ')}}'`,
-    comparison.source,
-    comparison.comparatorToken,
-  );
+/** `invalidComparator`: what clients know a refused comparator by, where it is not the usual text. */
+type InvalidComparator = (comparator: string, valid: readonly string[]) => string;
+
+const usual: InvalidComparator = (comparator, valid) =>
+  `Invalid comparator '${comparator}' not one of '{${valid.map((each) => `'${each}'`).join(', ')}}'`;
+
+const refuseComparator = (comparison: Comparison, valid: readonly string[], text: InvalidComparator = usual): Error =>
+  refuse(text(comparison.comparator, valid), comparison.source, comparison.comparatorToken);
 
 /** The value as it was written. */
 const shownValue = ({ right, rightToken, source }: Comparison): string => {
@@ -23,12 +25,12 @@ const shownValue = ({ right, rightToken, source }: Comparison): string => {
 };
 
 /** A number that is written as one. `expected` begins the refusal of anything else. */
-export function numberTest(comparison: Comparison, expected: string): Test {
+export function numberTest(comparison: Comparison, expected: string, invalidComparator?: InvalidComparator): Test {
   const token = comparison.rightToken;
-  if (comparison.right === undefined) throw refuseComparator(comparison, NUMBER);
+  if (comparison.right === undefined) throw refuseComparator(comparison, NUMBER, invalidComparator);
   if (token?.kind !== 'number')
     throw refuse(`${expected}. Found ${shortened(shownValue(comparison))}`, comparison.source, token);
-  if (!NUMBER.includes(comparison.comparator)) throw refuseComparator(comparison, NUMBER);
+  if (!NUMBER.includes(comparison.comparator)) throw refuseComparator(comparison, NUMBER, invalidComparator);
   return { kind: 'number', comparator: comparison.comparator as NumberComparator, value: Number(token.text) };
 }
 
@@ -39,11 +41,12 @@ interface TextRules {
   readonly lists: true | string;
   /** Whether it takes IS NULL; a text: no, and this says what does. */
   readonly presence: true | string;
+  readonly invalidComparator?: InvalidComparator;
 }
 
 function listTest(comparison: Comparison, values: readonly string[], rules: TextRules): Test {
   if (rules.lists !== true) throw refuse(rules.lists, comparison.source, comparison.rightToken);
-  if (!LIST.includes(comparison.comparator)) throw refuseComparator(comparison, LIST);
+  if (!LIST.includes(comparison.comparator)) throw refuseComparator(comparison, LIST, rules.invalidComparator);
   return { kind: 'list', comparator: comparison.comparator as 'IN' | 'NOT IN', values };
 }
 
@@ -69,7 +72,7 @@ export function textTest(comparison: Comparison, rules: TextRules): Test {
       right,
     );
   if (value === undefined) throw refuse(`${rules.expected}. Got value ${shortened(right.text)}`, source, right);
-  if (!TEXT.includes(comparator)) throw refuseComparator(comparison, validFor(rules));
+  if (!TEXT.includes(comparator)) throw refuseComparator(comparison, validFor(rules), rules.invalidComparator);
   return { kind: 'text', comparator: comparator as TextComparator, value };
 }
 
@@ -80,14 +83,20 @@ export const pairRules = (kind: 'tag' | 'parameter', presence: TextRules['presen
 };
 
 /** A whole number, where `allowQuoted` says so also in quotes. */
-export function integerTest(comparison: Comparison, key: string, allowQuoted: boolean): Test {
+export function integerTest(
+  comparison: Comparison,
+  key: string,
+  allowQuoted: boolean,
+  invalidComparator?: InvalidComparator,
+): Test {
   const { right, source } = comparison;
   const token = right !== undefined && 'kind' in right ? right : undefined;
   const quoted = token && allowQuoted ? quotedValue(token) : undefined;
   const text = quoted ?? (token?.kind === 'number' ? token.text : undefined);
-  if (text === undefined) return numberTest(comparison, `Expected numeric value type for numeric attribute: ${key}`);
+  if (text === undefined)
+    return numberTest(comparison, `Expected numeric value type for numeric attribute: ${key}`, invalidComparator);
   if (!/^-?\d+$/.test(text.trim()))
     throw refuse(`Invalid value for numeric attribute '${key}': '${shortened(text)}'`, source, token);
-  if (!NUMBER.includes(comparison.comparator)) throw refuseComparator(comparison, NUMBER);
+  if (!NUMBER.includes(comparison.comparator)) throw refuseComparator(comparison, NUMBER, invalidComparator);
   return { kind: 'number', comparator: comparison.comparator as NumberComparator, value: Number(text) };
 }
