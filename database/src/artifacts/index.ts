@@ -2,9 +2,11 @@
 import type { Database } from '../pool.ts';
 import { artifactRows } from './artifact-rows.ts';
 import { dataSets } from './data-sets.ts';
-import type { ArtifactRows, DataSets } from './types.ts';
+import { garbageRows } from './garbage-rows.ts';
+import type { ArtifactRows, DataSets, GarbageRows } from './types.ts';
 
 export type * from './types.ts';
 
 export const openArtifactRows = (pool: Database): ArtifactRows => artifactRows(pool);
 export const openDataSets = (pool: Database): DataSets => dataSets(pool);
+export const openGarbageRows = (pool: Database): GarbageRows => garbageRows(pool);

@@ -51,3 +51,72 @@ export interface DataSets {
   /** Deletes every upload of the name; their paths may then be deleted. Empty when there was none. */
   remove(namespace: string, name: string): Promise<DataSet[]>;
 }
+
+/** What is known of a run whose folder is looked at. Times are milliseconds since the epoch. */
+export interface RunState {
+  /** Since when it, or its experiment, is deleted. */
+  readonly deletedTime?: number | undefined;
+  /** It goes on: whatever it writes is being written. */
+  readonly open: boolean;
+  /** It belongs to a TrainingJob, whose pods write one folder an attempt. */
+  readonly owned: boolean;
+  /** It has published; with a version when `publishedPath` says where that lies. */
+  readonly published: boolean;
+  readonly publishedPath?: string | undefined;
+}
+
+export interface UploadState {
+  /** Since when a later upload of the same name is what the name means. */
+  readonly supersededTime?: number | undefined;
+  /** Some version, however old, was trained on these bytes. */
+  readonly inLineage: boolean;
+}
+
+/**
+ * Who speaks for a set of folders: `<experiment>/<run>`, `<experiment>/models/<model>`, `data/<upload>`. A folder without
+ * an entry belongs to nobody.
+ */
+export interface References {
+  readonly runs: ReadonlyMap<string, RunState>;
+  readonly models: ReadonlyMap<string, { readonly deletedTime?: number | undefined }>;
+  readonly uploads: ReadonlyMap<string, UploadState>;
+  /** Folders and files, in these folders or around them, that versions, runs, models or experiments in use point to. */
+  readonly kept: ReadonlySet<string>;
+}
+
+/** A row that nothing needs any more. */
+export interface ExpiredRow {
+  readonly kind: 'run' | 'loggedModel' | 'experiment';
+  readonly id: string;
+}
+
+/** Which versions may go by themselves; both conditions hold when both are given. */
+export interface RetentionPolicy {
+  /** So many of the newest versions of a model stay; the newest always does. */
+  readonly keepLast?: number | undefined;
+  /** Younger versions stay: milliseconds since the epoch. */
+  readonly createdBefore?: number | undefined;
+}
+
+export interface RetiredVersion {
+  readonly model: string;
+  readonly version: number;
+}
+
+/** Rows as garbage collection sees them. Every call may be repeated, and be cut short anywhere. */
+export interface GarbageRows {
+  namespaces(): Promise<string[]>;
+  /** Who speaks for these folders now. */
+  references(namespace: string, bucket: string, units: readonly string[]): Promise<References>;
+  /** Deleted runs, logged models and experiments that nothing needs, deleted before that time. */
+  expired(namespace: string, deletedBefore: number): Promise<ExpiredRow[]>;
+  /** Deletes such rows, with all that hangs on them, a few at a time; none are left when it returns an empty list. */
+  purgeSome(namespace: string, deletedBefore: number): Promise<ExpiredRow[]>;
+  /** Deletes the rows of uploads that are superseded since before that time and in nobody's lineage. */
+  forgetUploads(namespace: string, uploads: readonly string[], supersededBefore: number): Promise<void>;
+  forgetPaths(namespace: string, paths: readonly string[]): Promise<void>;
+  /** Versions the policy gives up: without stage, alias and service. */
+  retirable(namespace: string, policy: RetentionPolicy): Promise<RetiredVersion[]>;
+  /** Deletes one of them, unless it has got a stage, an alias or a service since: then false. */
+  retire(namespace: string, version: RetiredVersion): Promise<boolean>;
+}
