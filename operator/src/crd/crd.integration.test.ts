@@ -8,7 +8,9 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
+import { pending } from '../../../test/fake-stores.ts';
 import { API_VERSION, GROUP } from '../api/meta.ts';
+import { modelVersionFor } from '../controllers/mirror.ts';
 import { KubeError } from '../kube/errors.ts';
 import { loadKubeConfig } from '../kube/kubeconfig.ts';
 import { openTransport, type Transport } from '../kube/transport.ts';
@@ -223,7 +225,7 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   {
     name: 'a format nobody serves',
     thing: modelVersion({ model: 'iris', source, format: 'pickle' }),
-    says: 'spec.format: Unsupported value: "pickle": supported values: "onnx"',
+    says: 'spec.format: Unsupported value: "pickle": supported values: "onnx", "mlflow"',
   },
   {
     name: 'a version numbered 0',
@@ -238,7 +240,7 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   {
     name: 'a bad version selector',
     thing: service({ model: 'iris', version: 'newest' }),
-    says: "spec.version: Invalid value: version must be latest or a version's number, like 2",
+    says: "spec.version: Invalid value: version must be latest, a version's number like 2, a stage (Staging, Production, Archived) or an alias like @champion",
   },
   {
     name: 'version 0',
@@ -253,7 +255,37 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   {
     name: 'a model name with a slash',
     thing: service({ model: '../iris' }),
-    says: 'spec.model: Invalid value: "../iris": spec.model in body should match \'^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$\'',
+    says: 'spec.model: Invalid value: "../iris": spec.model in body should match \'^[^/:\\x00-\\x1f\\x7f]+$\'',
+  },
+  ...['None', 'production', '@', '@a b', 'v2'].map((version) => ({
+    name: `the version ${version}`,
+    thing: service({ model: 'iris', version }),
+    says: 'spec.version: Invalid value: version must be latest',
+  })),
+  {
+    name: 'an unknown stage',
+    thing: modelVersion({ model: 'iris', source, stage: 'production' }),
+    says: 'spec.stage: Unsupported value: "production": supported values: "None", "Staging", "Production", "Archived"',
+  },
+  ...['latest', 'Latest', 'v2', 'V10'].map((alias) => ({
+    name: `the alias ${alias}`,
+    thing: modelVersion({ model: 'iris', source, aliases: [alias] }),
+    says: "spec.aliases: Invalid value: an alias must not be latest or a version's number like v2",
+  })),
+  {
+    name: 'an alias with a space',
+    thing: modelVersion({ model: 'iris', source, aliases: ['the best'] }),
+    says: 'spec.aliases[0]: Invalid value: "the best": spec.aliases[0] in body should match \'^[A-Za-z0-9_-]{1,255}$\'',
+  },
+  {
+    name: 'an alias given twice',
+    thing: modelVersion({ model: 'iris', source, aliases: ['a', 'a'] }),
+    says: 'spec.aliases[1]: Duplicate value: "a"',
+  },
+  {
+    name: 'a tag without a name',
+    thing: modelVersion({ model: 'iris', source, tags: { '': 'x' } }),
+    says: 'spec.tags: Invalid value: a tag has a name of 1 to 250 characters',
   },
   {
     name: 'a service whose name is no Service name',
@@ -274,7 +306,7 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
 
 /** The refusal without the value that CEL rules are told to be about: API servers differ in what they print there. */
 const inWords = ({ message }: KubeError): string =>
-  message.replaceAll(/Invalid value: "(object)?": /g, 'Invalid value: ');
+  message.replaceAll(/Invalid value: "(object|array)?": /g, 'Invalid value: ');
 
 for (const { name, thing, says } of refusals) {
   test(`${thing.kind}: ${name} is refused`, async () => {
@@ -286,20 +318,62 @@ for (const { name, thing, says } of refusals) {
   });
 }
 
-test('ModelVersion: a spec never changes, its labels may', async () => {
-  await create(modelVersion({ model: 'iris', version: 1, source }), { fieldValidation: 'Strict' });
-  const patched = (body: object) =>
-    transport.json({
-      method: 'PATCH',
-      path: `${pathOf('ModelVersion')}/iris-v1`,
-      contentType: 'application/merge-patch+json',
-      body,
-    });
-  await patched({ metadata: { labels: { team: 'a' } } });
-  await assert.rejects(patched({ spec: { source: { uri: 's3://slipway/team-a/other' } } }), (error: KubeError) => {
-    assert.match(inWords(error), /spec: Invalid value: a model version never changes: make a new one/);
-    return true;
+const patched = (name: string, body: object) =>
+  transport.json({
+    method: 'PATCH',
+    path: `${pathOf('ModelVersion')}/${name}`,
+    contentType: 'application/merge-patch+json',
+    query: { fieldValidation: 'Strict' },
+    body,
+  }) as Promise<Thing>;
+
+test('ModelVersion: what it is never changes, field by field; what is said of it may', async () => {
+  const whole = {
+    ...{ model: 'iris', version: 1, source, run: { experimentId: '1', runId: 'r' }, lineage: { trainingJob: 'iris' } },
+    signature: { inputs: [{ name: 'a', type: 'float32' }], outputs: [{ name: 'b', type: 'int64' }] },
+  };
+  await create(modelVersion(whole), { fieldValidation: 'Strict' });
+  await patched('iris-v1', { metadata: { labels: { team: 'a' } } });
+  const changes: Record<string, unknown> = {
+    model: 'other',
+    version: 2,
+    source: { uri: 's3://slipway/team-a/other' },
+    format: 'mlflow',
+    signature: { inputs: [{ name: 'c', type: 'float32' }] },
+    run: { runId: 'other' },
+    lineage: { trainingJob: 'other' },
+  };
+  for (const field of Object.keys(changes)) {
+    const isOptional = ['version', 'signature', 'run', 'lineage'].includes(field);
+    for (const value of isOptional ? [changes[field], null] : [changes[field]]) {
+      await assert.rejects(patched('iris-v1', { spec: { [field]: value } }), (error: KubeError) => {
+        assert.match(inWords(error), new RegExp(`a model version never changes: ${field} stays as it is`));
+        return true;
+      });
+    }
+  }
+  const said = { stage: 'Production', aliases: ['champion', 'a_b-1'], tags: { 'a key': 'v' }, description: 'words' };
+  assert.deepEqual((await patched('iris-v1', { spec: said })).spec, { ...whole, format: 'onnx', ...said });
+  const unsaid = { stage: 'None', aliases: null, tags: null, description: null };
+  assert.deepEqual((await patched('iris-v1', { spec: unsaid })).spec, { ...whole, format: 'onnx', stage: 'None' });
+});
+
+test('ModelVersion: a field that was absent does not come', async () => {
+  await create(modelVersion({ model: 'other', source }, 'bare'), { fieldValidation: 'Strict' });
+  await assert.rejects(patched('bare', { spec: { version: 1 } }), /version stays as it is/);
+});
+
+test('ModelVersion: a projected object is taken under strict validation, with names and labels as long as may be', async () => {
+  const object = modelVersionFor({
+    ...pending({ namespace, model: 'm'.repeat(250), version: 7, uri: 's3://slipway/x/y' }),
+    stage: 'Staging',
+    aliases: Array.from({ length: 100 }, (_, i) => `${'a'.repeat(250)}${i}`),
+    tags: Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${'k'.repeat(240)}${i}`, 'v'.repeat(4000)])),
+    description: '\u{1f980}'.repeat(90_000),
   });
+  const { apiVersion: _, ...rest } = object;
+  const { spec } = await create(rest as unknown as Thing);
+  assert.equal(spec?.['stage'], 'Staging');
 });
 
 test('InferenceService: kubectl scale and autoscalers find the replicas', async () => {

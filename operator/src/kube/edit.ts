@@ -23,16 +23,15 @@ const Managed = z.object({
   }),
 });
 
-/** Who wrote any of these fields last, this operator left out. */
+/** Who wrote any of these fields last, this operator left out. A field that was removed is nobody's: then who wrote last at all. */
 function lastEditor(answer: unknown, fields: readonly string[]): string | undefined {
-  const { managedFields } = Managed.parse(answer).metadata;
-  const wrote = managedFields.filter(
-    ({ manager, subresource, fieldsV1 }) =>
-      !manager.startsWith(FIELD_MANAGER) &&
-      subresource === '' &&
-      fields.some((field) => `f:${field}` in fieldsV1['f:spec']),
-  );
-  return wrote.sort((a, b) => (a.time < b.time ? 1 : -1))[0]?.manager;
+  const others = Managed.parse(answer)
+    .metadata.managedFields.filter(
+      ({ manager, subresource }) => !manager.startsWith(FIELD_MANAGER) && subresource === '',
+    )
+    .sort((a, b) => (a.time < b.time ? 1 : -1));
+  const wrote = others.find(({ fieldsV1 }) => fields.some((field) => `f:${field}` in fieldsV1['f:spec']));
+  return (wrote ?? others[0])?.manager;
 }
 
 export function editor(access: Access): KubeEditor {
