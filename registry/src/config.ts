@@ -44,6 +44,15 @@ export const RegistryVariables = z.object({
   ALLOWED_ORIGINS: listOf(z.url({ protocol: /^https?$/, error: 'expected origins such as https://ml.example.com' })),
   ARTIFACT_PRESIGNED: yesOrNo.default('false'),
   POSTGRES_POOL_SIZE: wholeNumber(2, 200, 16),
+  // Read by the subcommand gc (gc/command.ts), and checked for every start.
+  RETENTION_KEEP_LAST: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'expected a number from 1 on')
+    .optional(),
+  RETENTION_MAX_AGE: z
+    .string()
+    .regex(/^\d{1,6}[smhd]$/, 'expected a duration such as 90d')
+    .optional(),
   DRAIN_SECONDS: wholeNumber(0, 60, 3),
 });
 

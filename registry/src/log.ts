@@ -1,7 +1,14 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 
 /** Errors that were foreseen need no stack; the others are for whoever mends the program. */
-const foreseen = new Set(['ApiError', 'ConfigError', 'DatabaseUnavailableError']);
+const foreseen = new Set([
+  'ApiError',
+  'ConfigError',
+  'DatabaseUnavailableError',
+  'GcUsageError',
+  'ObjectStoreError',
+  'UsersFileError',
+]);
 
 /** Errors by type, message and (unless foreseen) stack, without the objects hung on them: those of drivers and clients hold requests. */
 const plainError = (error: unknown, isCause = false): object => {

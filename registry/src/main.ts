@@ -1,17 +1,29 @@
-/** The registry's process. */
-import { type Config, configFromEnv } from './config.ts';
+/** The registry's process: it serves, or, asked for `gc`, collects garbage once. */
+import { ConfigError, configFromEnv } from './config.ts';
 import { createLog } from './log.ts';
-import { serve } from './serve.ts';
+
+const [command, ...args] = process.argv.slice(2);
 
 async function main(): Promise<void> {
-  const config: Config = configFromEnv(process.env);
-  await serve(config, createLog(config.logLevel));
+  if (command !== undefined && command !== 'gc')
+    throw new ConfigError(`there is no command ${command}: without one the registry serves, gc collects garbage`);
+  const config = configFromEnv(process.env);
+  const log = createLog(config.logLevel);
+  if (command === 'gc') {
+    const { collectGarbage } = await import('./collect-garbage.ts');
+    return collectGarbage(config, args, log);
+  }
+  const { serve } = await import('./serve.ts');
+  return serve(config, log);
 }
 
 main().then(
   () => process.exit(0),
   (error) => {
-    createLog('error').fatal({ err: error }, 'the registry cannot run');
+    createLog('error').fatal(
+      { err: error },
+      command === 'gc' ? 'garbage was not collected' : 'the registry cannot run',
+    );
     process.exit(1);
   },
 );

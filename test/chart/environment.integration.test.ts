@@ -4,19 +4,20 @@ import { test } from 'node:test';
 import { configFromEnv as operatorConfig } from '../../operator/src/config.ts';
 import { UninstallSettings } from '../../operator/src/uninstall.ts';
 import { configFromEnv as registryConfig } from '../../registry/src/config.ts';
+import { gcOptions } from '../../registry/src/gc/command.ts';
 import { environmentOf, find, type Manifest, NAMESPACE, render, type Values } from './helm.ts';
 import { external, valueSets } from './value-sets.ts';
 
 /** The environment as the kubelet would resolve it; a Secret that is not of the chart holds 40 letters under every key. */
-function resolved(objects: readonly Manifest[], deployment: string): Record<string, string> {
-  const entry = ([name, from]: [string, Manifest]): [string, string] => {
-    if (typeof from === 'string') return [name, from];
-    if (from.fieldRef) return [name, from.fieldRef.fieldPath === 'metadata.namespace' ? NAMESPACE : 'pod-1'];
+function resolved(objects: readonly Manifest[], name: string, kind = 'Deployment'): Record<string, string> {
+  const entry = ([variable, from]: [string, Manifest]): [string, string] => {
+    if (typeof from === 'string') return [variable, from];
+    if (from.fieldRef) return [variable, from.fieldRef.fieldPath === 'metadata.namespace' ? NAMESPACE : 'pod-1'];
     const { name: secret, key } = from.secretKeyRef;
     const own = objects.find((one) => one.kind === 'Secret' && one.metadata.name === secret);
-    return [name, own ? Buffer.from(own.data[key], 'base64').toString() : 'x'.repeat(40)];
+    return [variable, own ? Buffer.from(own.data[key], 'base64').toString() : 'x'.repeat(40)];
   };
-  return Object.fromEntries(Object.entries(environmentOf(objects, deployment)).map(entry));
+  return Object.fromEntries(Object.entries(environmentOf(objects, name, kind)).map(entry));
 }
 
 for (const [name, values] of Object.entries(valueSets)) {
@@ -48,7 +49,10 @@ test('values arrive in the operator', () => {
   assert.equal(config.resyncMs, 30_000);
   assert.equal(config.tenancy.mode, 'shared');
   assert.equal(config.tenancy.stsDurationSeconds, 900);
-  assert.deepEqual(config.pods, {
+  const { runTokenKey, registryUrl, ...pods } = config.pods;
+  assert.ok(runTokenKey);
+  assert.equal(registryUrl, 'http://slipway-registry.slipway-system.svc:5000', 'as every namespace resolves it');
+  assert.deepEqual(pods, {
     trainerImage: 'slipway/trainer:v3',
     servingImage: 'slipway/serving:v3',
     imagePullPolicy: 'Never',
@@ -82,6 +86,7 @@ test('values arrive in the registry', () => {
     },
     operator: { watchNamespaces: ['a', 'b'] },
     ...external,
+    objectStorage: { ...external.objectStorage, pathStyle: false },
   });
   assert.deepEqual(
     [config.auth, config.logLevel, config.defaultNamespace, config.namespaces, config.verified],
@@ -90,6 +95,7 @@ test('values arrive in the registry', () => {
   assert.deepEqual(config.allowedOrigins, ['https://console.example.com']);
   assert.deepEqual(config.watchNamespaces, ['a', 'b'], 'it answers for the namespaces the operator works in');
   assert.equal(config.objectStorage.bucket, 'our-models');
+  assert.equal(config.objectStorage.pathStyle, false);
 });
 
 test('the users of auth: secret are read from where their Secret is mounted', () => {
@@ -101,6 +107,41 @@ test('the users of auth: secret are read from where their Secret is mounted', ()
   assert.equal(mount.subPath, undefined);
   assert.deepEqual(volumes.find(({ name }: Manifest) => name === mount.name).secret, { secretName: 'people' });
   assert.equal(registry().authFile, undefined);
+});
+
+test('garbage collection is told the stores, its grace and the retention', () => {
+  const told = (values: Values) => {
+    const objects = render(values);
+    const job = find(objects, 'CronJob', 'slipway-registry-gc').spec;
+    const env = resolved(objects, 'slipway-registry-gc', 'CronJob');
+    const [command, ...args] = job.jobTemplate.spec.template.spec.containers[0].args;
+    assert.equal(command, 'gc');
+    assert.doesNotThrow(() => registryConfig(env));
+    return { schedule: job.schedule, concurrency: job.concurrencyPolicy, ...gcOptions(args, env) };
+  };
+  const none = { namespace: undefined, concurrency: 'Forbid' };
+  const [hour, day] = [3_600_000, 86_400_000];
+  assert.deepEqual(told({}), {
+    ...none,
+    schedule: '17 3 * * *',
+    dryRun: false,
+    graceMs: 7 * day,
+    keepLast: undefined,
+    maxAgeMs: undefined,
+  });
+  const registryValues = {
+    gc: { schedule: '0 1 * * 0', grace: '12h', dryRun: true },
+    retention: { keepLast: 10, maxAge: '90d' },
+  };
+  assert.deepEqual(told({ registry: registryValues }), {
+    ...none,
+    schedule: '0 1 * * 0',
+    dryRun: true,
+    graceMs: 12 * hour,
+    keepLast: 10,
+    maxAgeMs: 90 * day,
+  });
+  assert.ok(!render({ registry: { gc: { enabled: false } } }).some(({ kind }) => kind === 'CronJob'));
 });
 
 test('operator and registry share the key of the runs’ tokens', () => {

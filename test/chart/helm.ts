@@ -56,19 +56,25 @@ export function find(objects: readonly Manifest[], kind: string, name: string): 
   return found[0];
 }
 
+function podSpecOf({ kind, spec }: Manifest): Manifest {
+  if (kind === 'Pod') return spec;
+  return (kind === 'CronJob' ? spec.jobTemplate.spec : spec).template.spec;
+}
+
 /** The pod specs of everything that makes pods, by `Kind/name`. */
 export const podSpecs = (objects: readonly Manifest[]): readonly (readonly [string, Manifest])[] =>
   objects
     .filter(({ kind }) => ['Pod', 'Deployment', 'StatefulSet', 'Job', 'CronJob', 'DaemonSet'].includes(kind))
-    .map((object) => [
-      `${object.kind}/${object.metadata.name}`,
-      object.kind === 'Pod' ? object.spec : object.spec.template.spec,
-    ]);
+    .map((object) => [`${object.kind}/${object.metadata.name}`, podSpecOf(object)]);
 
-/** The environment of a Deployment's only container, by name. */
-export const environmentOf = (objects: readonly Manifest[], deployment: string): Record<string, Manifest> =>
+/** The environment of the only container of a Deployment (or another kind), by name. */
+export const environmentOf = (
+  objects: readonly Manifest[],
+  name: string,
+  kind = 'Deployment',
+): Record<string, Manifest> =>
   Object.fromEntries(
-    find(objects, 'Deployment', deployment).spec.template.spec.containers[0].env.map((entry: Manifest) => [
+    podSpecOf(find(objects, kind, name)).containers[0].env.map((entry: Manifest) => [
       entry.name,
       entry.value ?? entry.valueFrom,
     ]),

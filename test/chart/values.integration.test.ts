@@ -20,6 +20,7 @@ const refused: readonly (readonly [string, Values, RegExp])[] = [
     { registry: { allowedOrigins: ['https://x.example/y'] } },
     /at '\/registry\/allowedOrigins/,
   ],
+  ['a grace without a unit', { registry: { gc: { grace: '7' } } }, /at '\/registry\/gc\/grace'/],
   ['users without their Secret', { registry: { auth: 'secret' } }, /registry\.authSecret must name a Secret/],
   [
     'a Secret of users nobody reads',
@@ -105,7 +106,7 @@ test('the schema knows exactly the values there are', () => {
 /** Values that need others to be seen: what is on in both renderings. */
 const contexts: readonly (readonly [RegExp, Values])[] = [
   [/^postgres\.(host|port|sslMode)$/, { postgres: external.postgres }],
-  [/^objectStorage\.endpoint$/, { objectStorage: external.objectStorage }],
+  [/^objectStorage\.(endpoint|pathStyle)$/, { objectStorage: external.objectStorage }],
   [/^operator\.podDisruptionBudget\.maxUnavailable$/, { operator: { podDisruptionBudget: { enabled: true } } }],
   [/^registry\.podDisruptionBudget\.maxUnavailable$/, { registry: { podDisruptionBudget: { enabled: true } } }],
   [/^registry\.authSecret$/, { registry: { auth: 'secret', authSecret: 'people' } }],
@@ -121,6 +122,9 @@ const others: Readonly<Record<string, unknown>> = {
   auth: 'none',
   sslMode: 'verify-full',
   size: '1Gi',
+  schedule: '0 0 * * *',
+  grace: '1d',
+  maxAge: '90d',
   pullSecrets: ['x'],
   watchNamespaces: ['x'],
   allowedOrigins: ['https://x.example'],

@@ -81,6 +81,8 @@ capabilities:
   {{- end }}
 - name: OBJECT_STORAGE_REGION
   value: {{ $storage.region | quote }}
+- name: OBJECT_STORAGE_PATH_STYLE
+  value: {{ or $storage.bundled $storage.pathStyle | quote }}
 - name: OBJECT_STORAGE_BUCKET
   value: {{ $storage.bucket | quote }}
 - name: OBJECT_STORAGE_ACCESS_KEY
