@@ -14,6 +14,7 @@ import { type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
 import type { Selection } from './statement.ts';
 import { doubleTest, integerTest, textTest, timeTest } from './tests.ts';
+import { experimentsTest } from './view.ts';
 
 const OWNER = 'x.namespace = l.namespace AND x.model_id = l.model_id';
 const params: Pairs = { table: 'logged_model_params', owner: OWNER };
@@ -100,7 +101,7 @@ export function selectLoggedModels(query: LoggedModelQuery, into: Parameters): S
         where: [
           'l.namespace = $1',
           'l.deleted_time IS NULL',
-          `l.experiment_id = ANY (${into.add(query.experimentIds)}::integer[])`,
+          experimentsTest('l.experiment_id', query.experimentIds, into),
           ...query.where.map((each) => condition(query, each, into)),
           ...(withMetrics ? [`EXISTS (${metricRows} AND (${onDatasets(query.datasets, into)}))`] : []),
         ],

@@ -3,7 +3,7 @@ import type { Condition, ModelVersionQuery, Test, VersionField, VersionOrderAttr
 import type { SortColumn } from './keyset.ts';
 import { type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
-import { withoutPrompts } from './prompts.ts';
+import { noneOf, withoutPrompts } from './prompts.ts';
 import type { Selection } from './statement.ts';
 import { integerTest, textTest } from './tests.ts';
 
@@ -14,8 +14,8 @@ const tags: Pairs = {
 };
 
 /** One version with the tag makes a prompt of the whole model; the words are those of the index for them. */
-const NO_PROMPT = `NOT EXISTS (SELECT 1 FROM slipway.model_version_tags x WHERE x.namespace = v.namespace
-  AND x.model = v.model AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true')`;
+const NO_PROMPT = noneOf(`slipway.model_version_tags x WHERE x.namespace = v.namespace AND x.model = v.model
+  AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true'`);
 
 const ARTIFACTS = 'mlflow-artifacts:/';
 

@@ -3,14 +3,14 @@ import type { Condition, ModelField, RegisteredModelQuery } from './ast.ts';
 import { ascending, type SortColumn } from './keyset.ts';
 import { type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
-import { withoutPrompts } from './prompts.ts';
+import { noneOf, withoutPrompts } from './prompts.ts';
 import type { Selection } from './statement.ts';
 import { textTest } from './tests.ts';
 
 const tags: Pairs = { table: 'registered_model_tags', owner: 'x.namespace = m.namespace AND x.model = m.name' };
 
-const NO_PROMPT = `NOT EXISTS (SELECT 1 FROM slipway.registered_model_tags x WHERE ${tags.owner}
-  AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true')`;
+const NO_PROMPT = noneOf(`slipway.registered_model_tags x WHERE ${tags.owner}
+  AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true'`);
 
 const condition = ({ field, test }: Condition<ModelField>, into: Parameters): string =>
   field.kind === 'tag' ? pairTest(tags, field.key, test, into) : textTest('m.name', test, into);

@@ -19,7 +19,7 @@ import { type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
 import type { Segment, Selection } from './statement.ts';
 import { doubleTest, textTest, timeTest } from './tests.ts';
-import { stagesOf } from './view.ts';
+import { experimentsTest, stagesOf } from './view.ts';
 
 const OWNER = 'x.namespace = r.namespace AND x.run_id = r.run_id';
 const params: Pairs = { table: 'params', owner: OWNER, hashed: true };
@@ -125,7 +125,7 @@ const isElsewhere = (each: Condition<RunField>): each is Condition<Exclude<RunFi
 function common(query: RunQuery, into: Parameters): string[] {
   return [
     'r.namespace = $1',
-    `r.experiment_id = ANY (${into.add(query.experimentIds)}::integer[])`,
+    experimentsTest('r.experiment_id', query.experimentIds, into),
     ...stagesOf('r', query.view),
     ...query.where.filter(isElsewhere).map((each) => condition(each, into)),
   ];
