@@ -16,13 +16,19 @@ const SINGLE_FILE = 'model.onnx';
 
 const MLmodel = z.object({ flavors: z.object({ onnx: z.object({ data: z.string() }).optional() }).catch({}) });
 
-/** The ONNX file that an MLmodel names; undefined when it names none or cannot be read. */
-function onnxFileIn(mlmodel: string): string | undefined {
-  const document = parseDocument(mlmodel, { uniqueKeys: false, logLevel: 'silent' });
-  if (document.errors.length > 0) return undefined;
-  // Aliases that multiply are somebody's joke, not a model.
-  return MLmodel.safeParse(document.toJS({ maxAliasCount: 20 })).data?.flavors.onnx?.data;
+/** A document that is no YAML, or that grows or nests beyond reason when it is read, is no model's description. */
+function documentIn(yaml: string): unknown {
+  try {
+    const document = parseDocument(yaml, { uniqueKeys: false, logLevel: 'silent' });
+    return document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 20 });
+  } catch {
+    return undefined;
+  }
 }
+
+/** The ONNX file that an MLmodel names; undefined when it names none or cannot be read. */
+const onnxFileIn = (mlmodel: string): string | undefined =>
+  MLmodel.safeParse(documentIn(mlmodel)).data?.flavors.onnx?.data;
 
 /** onnx when one file is clearly the model: the one MLmodel names, model.onnx, or the only .onnx. Pure. */
 export function formatOf(paths: readonly string[], mlmodel: string | undefined): VersionFormat {
