@@ -65,18 +65,23 @@ async function page(
   return { points: points.slice(0, limit), next: points[limit - 1] };
 }
 
-// The bucket's first point, or in the last bucket the last one: where the buckets are as many as the points, that is all.
+// The points are dealt into `limit` buckets, the first `rest` of them one larger than the others (`size`); the first of each
+// bucket is taken, and of the last one the last. All from a point's place, so that a long history is gone through once.
 const sampleText = `SELECT w.run_id, s.value, s."timestamp", s.step
-  FROM unnest($2::text[]) WITH ORDINALITY AS w (run_id, place), LATERAL (
-    SELECT b.*, row_number() OVER (PARTITION BY bucket ORDER BY place) AS nth FROM (
-      SELECT value, "timestamp", step, ntile($4::integer) OVER points AS bucket, row_number() OVER points AS place, count(*) OVER () AS total
-        FROM slipway.metrics
-        WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)
-        WINDOW points AS (ORDER BY step, "timestamp", slipway.rank_of(value), value = 'NaN')
-    ) AS b
+  FROM unnest($2::text[]) WITH ORDINALITY AS w (run_id, nth), LATERAL (
+    SELECT count(*) AS total, count(*) / $4::integer AS size, count(*) % $4::integer AS rest FROM slipway.metrics
+      WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)
+  ) AS c, LATERAL (
+    SELECT value, "timestamp", step, row_number() OVER (ORDER BY step, "timestamp", slipway.rank_of(value), value = 'NaN') - 1 AS place
+      FROM slipway.metrics
+      WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)
   ) AS s
-  WHERE s.place = s.total OR (s.nth = 1 AND (s.bucket < $4 OR s.total < $4))
-  ORDER BY w.place, s.step, s."timestamp", s.place`;
+  WHERE CASE
+    WHEN s.place = c.total - 1 OR c.size = 0 THEN true
+    WHEN s.place < c.rest * (c.size + 1) THEN s.place % (c.size + 1) = 0 AND $4 > 1
+    ELSE (s.place - c.rest * (c.size + 1)) % c.size = 0 AND s.place < c.total - c.size
+  END
+  ORDER BY w.nth, s.place`;
 
 export const openHistory = (pool: Database): History => ({
   metricHistory: (namespace, request) => page(pool, namespace, request),
