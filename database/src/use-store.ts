@@ -14,6 +14,9 @@ interface Hold {
   readonly versions: readonly number[];
 }
 
+/** A number that a column can hold; no version has any other. */
+const isNumber = (version: number): boolean => version <= 2_147_483_647;
+
 const heldBy = (on: Queryable, namespace: string, service: string): Promise<Held[]> =>
   query<Held>(on, 'SELECT model, version FROM slipway.version_uses WHERE namespace = $1 AND service = $2', [
     namespace,
@@ -51,7 +54,7 @@ async function replace(on: Queryable, hold: Hold): Promise<number[]> {
 /** Uses in Postgres. What is held already is found by reading alone, so a steady service writes nothing. */
 export const useStore = (pool: Queryable, write: Write): UseStore => ({
   async hold({ namespace, service }, model, wanted) {
-    const hold = { namespace, service, model, versions: [...new Set(wanted)].sort((a, b) => a - b) };
+    const hold = { namespace, service, model, versions: [...new Set(wanted)].filter(isNumber).sort((a, b) => a - b) };
     const held = await heldBy(pool, namespace, service);
     const isHeld = (version: number) => held.some((use) => use.model === model && use.version === version);
     const missing = hold.versions.filter((version) => !isHeld(version));

@@ -9,6 +9,9 @@ type Brought = Parameters<VersionStore['registerBrought']>[0];
 type Verification = Parameters<VersionStore['recordVerification']>[3];
 type VersionKey = readonly [namespace: string, model: string, version: number];
 
+/** What the column holds; no version has a higher number. */
+const LARGEST = 2_147_483_647;
+
 const select = `SELECT ${versionColumns} FROM slipway.model_versions v`;
 const byKey = 'namespace = $1 AND model = $2 AND version = $3';
 
@@ -136,6 +139,7 @@ async function edit(
 /** Model versions in Postgres; every change appends its event in the same transaction. */
 export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
   async find(namespace, model, version) {
+    if (version > LARGEST) return undefined;
     const [row] = await query<VersionRow>(pool, `${select} WHERE ${byKey}`, [namespace, model, version]);
     return row && versionFrom(row);
   },

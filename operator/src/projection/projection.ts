@@ -43,6 +43,8 @@ export interface Projection {
 
 const WORKERS = 2;
 const COMPARE_EVERY_MS = 60_000;
+/** With more keys than this waiting, a comparison finds what has to be done sooner than looking at each of them. */
+const BACKLOG = 5_000;
 
 export function createProjection(options: ProjectionOptions): Projection {
   const { feed, versions, uses, log, look } = options;
@@ -122,7 +124,7 @@ export function createProjection(options: ProjectionOptions): Projection {
       compareForEver(ctx, queue, bell),
       feed.listen({
         onConnected: bell.ring,
-        onKey: (key) => queue.add(key),
+        onKey: (key) => (queue.depth < BACKLOG ? queue.add(key) : bell.ring()),
         onLost: (error) =>
           log.info({ error: (error as Error).message }, 'not told of changed versions, connecting again'),
         signal: ctx.signal,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Rejection } from './api.ts';
-import { type DeploymentFacts, decide, hindrance, type Situation } from './decide.ts';
+import { begins, type DeploymentFacts, decide, hindrance, type Situation, usedBy } from './decide.ts';
 import type { PodFacts } from './pods.ts';
 import type { Release } from './release.ts';
 import type { VersionFacts } from './versions.ts';
@@ -357,6 +357,118 @@ test('while a server loads, it is looked at again when its time is up', () => {
 test('while pods fetch, they are looked at again soon: no watch tells how the object storage is', () => {
   assert.equal(decide(switching({ isFetching: true })).lookAgainAfterMs, 10_000);
   assert.equal(decide(switching({ isFetching: true, template: 'earlier' })).lookAgainAfterMs, undefined);
+});
+
+const staged = (version: number, stage: string, aliases: string[] = []) => proven(version, { stage, aliases });
+const labelled: readonly [name: string, Situation, expected: string][] = [
+  [
+    'a stage means its highest ready number',
+    situation(
+      { version: 'Production' },
+      {
+        versions: [
+          { ...unproven(4), stage: 'Production' },
+          staged(3, 'Staging'),
+          staged(2, 'Production'),
+          staged(1, 'Production'),
+        ],
+      },
+    ),
+    'apply 2, ok, serving none, bringing in 2',
+  ],
+  [
+    'an alias means the version it points to, however high others are',
+    situation({ version: '@champion' }, { versions: [proven(3), staged(2, 'None', ['champion']), proven(1)] }),
+    'apply 2, ok, serving none, bringing in 2',
+  ],
+  [
+    'an empty stage keeps what answers',
+    situation({ version: 'Production' }, { ...served, memory: { serving: id(1), rejected: [] } }),
+    'apply 1, VersionNotFound, serving 1, complete',
+  ],
+  [
+    'so does an alias that points nowhere',
+    situation({ version: '@champion' }, { ...served, memory: { serving: id(1), rejected: [] } }),
+    'apply 1, VersionNotFound, serving 1, complete',
+  ],
+  [
+    'an empty stage of a service that never answered makes nothing',
+    situation({ version: 'Staging' }),
+    'leave, VersionNotFound, serving none',
+  ],
+  [
+    'a stage whose versions are not proven waits',
+    situation({ version: 'Staging' }, { ...knowing([]), versions: [{ ...unproven(2), stage: 'Staging' }, proven(1)] }),
+    'apply 1, VersionNotReady, serving 1, complete',
+  ],
+  [
+    'what a stage points to is refused once it was rejected for that stage, as a number is',
+    situation(
+      { version: 'Production' },
+      {
+        ...knowing([rejection(2, { wanted: 'Production' })]),
+        versions: [staged(2, 'Production'), staged(1, 'Production')],
+      },
+    ),
+    refused,
+  ],
+  [
+    'latest passes over what is archived',
+    situation({}, { ...knowing([]), versions: [staged(2, 'Archived'), proven(1)] }),
+    'apply 1, ok, serving 1, complete',
+  ],
+  [
+    'latest goes on to an older version when the newest is archived',
+    situation(
+      {},
+      {
+        versions: [staged(2, 'Archived'), proven(1)],
+        ...{ deployment: deployed(2, rolled), pods: [answering(2)], memory: { serving: id(2), rejected: [] } },
+      },
+    ),
+    'apply 1, ok, serving 2, bringing in 1',
+  ],
+  [
+    'with everything archived what answers goes on',
+    situation({}, { ...knowing([]), versions: [staged(1, 'Archived')] }),
+    'apply 1, VersionNotFound, serving 1, complete',
+  ],
+  [
+    'what is archived may be asked for by its number, or by that stage',
+    situation({ version: 'Archived' }, { versions: [proven(2), staged(1, 'Archived')] }),
+    'apply 1, ok, serving none, bringing in 1',
+  ],
+];
+for (const [name, given, expected] of labelled) test(name, () => assert.equal(outcome(given), expected));
+
+test('an empty stage and an alias that points nowhere say what to type', () => {
+  const says = (version: string) => {
+    const { choice } = decide(situation({ version }));
+    return 'problem' in choice ? choice.problem.message : '';
+  };
+  assert.match(
+    says('Production'),
+    /kubectl patch mv iris-v2 -n ns --type=merge -p '\{"spec":\{"stage":"Production"\}\}'/,
+  );
+  assert.match(
+    says('@champion'),
+    /kubectl patch mv iris-v2 -n ns --type=merge -p '\{"spec":\{"aliases":\["champion"\]\}\}'/,
+  );
+});
+
+test('in use is what answers, what is there, what comes, and what is asked for by number', () => {
+  const given = switching({});
+  assert.deepEqual(usedBy(given, decide(given)), [1, 2]);
+  const unknown = situation({ version: 7 }, knowing([]));
+  assert.deepEqual(usedBy(unknown, decide(unknown)), [1, 7]);
+});
+
+test('only a release that neither answers nor is there is begun', () => {
+  const begun = (given: Situation) => begins(given, decide(given));
+  assert.equal(begun(situation({ version: 2 }, knowing([]))), true);
+  assert.equal(begun(switching({})), false);
+  assert.equal(begun(situation({ version: 1 }, knowing([]))), false);
+  assert.equal(begun(situation({ version: 7 }, knowing([]))), false);
 });
 
 const storageOutage = { reason: 'BucketMissing', message: 'the object storage is away since noon' };

@@ -13,6 +13,7 @@ import { PodDisruptionBudget } from '../../api/pod-disruption-budget.ts';
 import { Service } from '../../api/service.ts';
 import { processKey } from '../../runtime/process-key.ts';
 import { WorkQueue } from '../../runtime/work-queue.ts';
+import { NO_LABELS, syncedText } from '../mirror.ts';
 import { ModelVersion } from '../model-version/api.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { InferenceService } from './api.ts';
@@ -23,12 +24,12 @@ const apiVersion = 'slipway.dev/v1alpha1';
 const digestOf = (version: number) => String(version).repeat(64);
 const files = [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 1 }];
 
-const modelVersion = (version: number): KubeObject =>
+const modelVersion = (version: number, labels: { stage?: string; aliases?: string[] } = {}): KubeObject =>
   ({
     apiVersion,
     kind: 'ModelVersion',
     metadata: { namespace: 'team-a', name: `iris-v${version}` },
-    spec: { model: 'iris', version, source: { uri: `s3://b/team-a/${version}`, files }, format: 'onnx' },
+    spec: { model: 'iris', version, source: { uri: `s3://b/team-a/${version}`, files }, format: 'onnx', ...labels },
     status: {
       version,
       artifact: { uri: `s3://b/team-a/${version}`, files, digest: digestOf(version) },
@@ -534,4 +535,108 @@ test('a version concerns the services of its model, a pod the service it was mad
   assert.deepEqual(keysOf('ModelVersion', other), []);
   const metadata = { namespace: 'team-a', name: 'p', labels: { 'slipway.dev/inference-service': 'wine' } };
   assert.deepEqual(keysOf('Pod', { apiVersion: 'v1', kind: 'Pod', metadata }), ['wine']);
+});
+
+test('a service follows its stage: when another version is moved there, it switches', async () => {
+  const here = world({ version: 'Production' });
+  here.kube.put(modelVersion(1, { stage: 'Production' })).put(modelVersion(2));
+  await converge(here);
+  assert.equal(here.object().status?.version, 1);
+  here.kube.put(modelVersion(2, { stage: 'Production' }));
+  await converge(here);
+  assert.equal(here.object().status?.version, 2);
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  assert.equal(here.condition('Ready').said, 'False/VersionNotFound');
+  assert.match(here.condition('Ready').message, /stage Production .*kubectl patch mv .*; version 2 goes on answering/);
+  assert.equal(here.condition('Available').said, 'True/Serving');
+});
+
+test('a service follows its alias back and forth', async () => {
+  const here = world({ version: '@champion' });
+  here.kube.put(modelVersion(1)).put(modelVersion(2, { aliases: ['champion'] }));
+  await converge(here);
+  assert.equal(here.object().status?.version, 2);
+  here.kube.put(modelVersion(1, { aliases: ['champion'] })).put(modelVersion(2));
+  await converge(here);
+  assert.equal(here.object().status?.version, 1);
+});
+
+test('an edit the registry has not agreed to yet moves nothing', async () => {
+  const here = world({ version: 'Production' });
+  const edited = modelVersion(2, { stage: 'Production' });
+  const annotations = { 'slipway.dev/synced': syncedText(NO_LABELS) };
+  here.kube.put(modelVersion(1, { stage: 'Production' }));
+  here.kube.put({ ...edited, metadata: { ...edited.metadata, annotations } });
+  await converge(here);
+  assert.equal(here.object().status?.version, 1);
+});
+
+/** Uses as Postgres keeps them, with a version that was deleted first. */
+function useBook(deleted: readonly number[] = []) {
+  const held: string[] = [];
+  const book = {
+    away: false,
+    held,
+    uses: {
+      hold: async (_: unknown, __: string, versions: readonly number[]) => {
+        if (book.away) throw new DatabaseUnavailableError('Postgres is unavailable: ECONNREFUSED');
+        held.push(versions.join('+'));
+        return versions.filter((version) => !deleted.includes(version));
+      },
+      release: async () => {},
+      services: async () => [],
+    },
+  };
+  return book;
+}
+
+test('what is used is written down before the Deployment is touched, and let go when the rollout is over', async () => {
+  const book = useBook();
+  let wanted = '1';
+  const here = world({ version: 1 }, { uses: book.uses });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  here.kube.onWrite = (call) => {
+    if (call === 'apply Deployment iris') assert.equal(book.held.at(-1)?.split('+').at(-1), wanted);
+  };
+  await converge(here);
+  wanted = '2';
+  here.patch({ version: 2 });
+  await here.settle();
+  assert.equal(book.held.at(-1), '1+2');
+  await converge(here);
+  assert.equal(book.held.at(-1), '2');
+});
+
+test('a version that was deleted first is not rolled out, and what answers goes on', async () => {
+  const book = useBook([2]);
+  const here = world({ version: 1 }, { uses: book.uses });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  here.patch({ version: 2 });
+  await converge(here);
+  assert.equal(here.condition('Ready').said, 'False/VersionNotFound');
+  assert.equal(here.condition('Available').said, 'True/Serving');
+  assert.equal(here.object().status?.version, 1);
+});
+
+test('while Postgres is away nothing new is begun, what answers is looked after, and it goes on by itself', async () => {
+  const book = useBook();
+  const here = world({ version: 1 }, { uses: book.uses });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  book.away = true;
+  await here.turn();
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  here.kube.drop(Service, key);
+  await here.turn();
+  assert.ok(here.kube.get<KubeObject>(Service, key));
+  here.patch({ version: 2 });
+  assert.equal(await here.turn(), 'requeued');
+  assert.equal(here.condition('Ready').said, 'False/PostgresUnavailable');
+  assert.equal(here.condition('Available').said, 'True/Serving');
+  assert.equal(here.object().status?.version, 1);
+  book.away = false;
+  await converge(here);
+  assert.equal(here.object().status?.version, 2);
 });

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ModelVersionRow, VersionEdit } from '@slipway/database';
 import { FakeKube } from '../../../../test/fake-kube.ts';
-import { FakeStores, FILES } from '../../../../test/fake-stores.ts';
+import { FakeStores, FILES, pending } from '../../../../test/fake-stores.ts';
 import { Job } from '../../api/batch-job.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import { processKey } from '../../runtime/process-key.ts';
 import { WorkQueue } from '../../runtime/work-queue.ts';
 import { InferenceService } from '../inference-service/api.ts';
-import { NO_LABELS, syncedText } from '../mirror.ts';
-import { ModelVersion, SYNCED_ANNOTATION } from './api.ts';
+import { labelsOf, modelVersionFor, NO_LABELS, syncedText } from '../mirror.ts';
+import { ModelVersion, SYNCED_ANNOTATION, UNPROJECT_ANNOTATION } from './api.ts';
 import { modelVersionController } from './index.ts';
 import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
 
@@ -327,4 +328,257 @@ test('a namespace on its way out takes the object, served or not, and leaves the
   w.remove();
   assert.equal(await w.turn(), 'finalized');
   assert.equal(w.stores.versions[0]?.status, 'READY');
+});
+
+/** A row that a tracking client registered, with its object as the operator makes it. */
+function registered(over: Partial<ModelVersionRow> = {}) {
+  const row = { ...pending({ namespace: 'team-a', model: 'iris', version: 1, uri: URI }), ...over };
+  const made = modelVersionFor(row);
+  const w = world(made.spec, { ...bare, annotations: made.metadata.annotations });
+  w.stores.versions.push(row);
+  const edit = (spec: object) => w.kube.patch(w.read(), { spec });
+  const client = (change: VersionEdit) => w.stores.change({ namespace: 'team-a', model: 'iris', version: 1 }, change);
+  const stored = () => w.stores.versions[0] as ModelVersionRow;
+  const settle = async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const before = w.kube.calls.length;
+      await w.turn();
+      if (w.kube.calls.length === before) return;
+    }
+    assert.fail(`does not come to rest: ${w.kube.calls.join(', ')}`);
+  };
+  return { ...w, edit, client, stored, settle };
+}
+
+test('what a client registered is verified like what somebody brought, and the client that waits is told', async () => {
+  const w = registered();
+  await w.turn();
+  assert.equal(w.said(), 'Unknown/Pending');
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.turn();
+  assert.equal(w.said(), 'True/Verified');
+  assert.equal(w.stored().status, 'READY');
+  assert.deepEqual(w.stored().artifact?.files, FILES);
+});
+
+test('one that fails is FAILED_REGISTRATION with the reason', async () => {
+  const w = registered();
+  await w.turn();
+  w.setJob(finished('Failed'));
+  w.addPod(failedPod('verify', told('verify', 'UnsupportedOperator', 'operator Loop is not allowed')));
+  await w.turn();
+  assert.equal(w.said(), 'False/UnsupportedOperator');
+  const { status, statusMessage } = w.stored();
+  assert.deepEqual(
+    [status, statusMessage],
+    ['FAILED_REGISTRATION', 'UnsupportedOperator: operator Loop is not allowed'],
+  );
+});
+
+test('an object made again for a version that failed for good says so without another Job', async () => {
+  const w = registered({ status: 'FAILED_REGISTRATION', statusMessage: 'InvalidModel: it is not a model' });
+  await w.settle();
+  assert.equal(w.said(), 'False/InvalidModel');
+  assert.equal(w.message(), 'it is not a model');
+  assert.equal(w.job(), undefined);
+});
+
+test('a model folder without ONNX is tracked, never verified, and says how to get one that can be served', async () => {
+  const w = registered({ format: 'mlflow', status: 'READY' });
+  await w.settle();
+  assert.deepEqual(
+    [w.said(), w.said('Servable'), w.said('ArtifactVerified')],
+    ['False/FormatNotServable', 'False/FormatNotServable', 'Unknown/FormatNotServable'],
+  );
+  assert.match(w.message(), /mlflow\.onnx\.log_model.*skl2onnx/);
+  assert.equal(w.job(), undefined);
+  assert.equal(w.stored().status, 'READY');
+  assert.deepEqual(w.stores.writes, []);
+});
+
+test('bytes outside of the namespace are not served; the client that waits is told', async () => {
+  for (const sourceUri of ['s3://elsewhere/models/x', 's3://slipway/team-b/x', 'dbfs:/models/x']) {
+    const w = registered({ sourceUri });
+    await w.settle();
+    assert.equal(w.said('Servable'), 'False/SourceNotAllowed');
+    assert.match(w.message(), /s3:\/\/slipway\/team-a\/.*registered_model_name/);
+    assert.equal(w.stored().status, 'FAILED_REGISTRATION');
+    assert.equal(w.job(), undefined);
+  }
+});
+
+test('an edit of the object is carried to the row, and agreed on once', async () => {
+  const w = registered();
+  await w.settle();
+  await w.edit({ stage: 'Production', aliases: ['champion'], tags: { a: '1' }, description: 'words' });
+  w.stores.writes.length = 0;
+  await w.settle();
+  const { stage, aliases, tags, description } = w.stored();
+  assert.deepEqual([stage, aliases, tags, description], ['Production', ['champion'], { a: '1' }, 'words']);
+  assert.deepEqual(w.stores.writes, ['edit version 1 as kubernetes/kubectl-edit']);
+  assert.equal(w.read().metadata.annotations?.[SYNCED_ANNOTATION], syncedText(labelsOf(w.read().spec)));
+  assert.deepEqual(
+    w.kube.events.filter(({ reason }) => reason === 'SyncConflict'),
+    [],
+  );
+});
+
+test('a change in the registry arrives on the object, and what it does not say any more goes', async () => {
+  const w = registered({ stage: 'Staging', aliases: ['a', 'b'], tags: { x: '1', y: '2' }, description: 'old' });
+  await w.settle();
+  w.client({
+    stage: 'Archived',
+    aliases: { set: [], delete: ['a'] },
+    tags: { set: {}, delete: ['x'] },
+    description: '',
+  });
+  await w.settle();
+  const { stage, aliases, tags, description } = w.read().spec;
+  assert.deepEqual([stage, aliases, tags, description], ['Archived', ['b'], { y: '2' }, undefined]);
+  assert.deepEqual(
+    w.stores.writes.filter((write) => write.startsWith('edit')),
+    [],
+  );
+});
+
+test('both changed the same: the registry wins, the object is put back, and an event says so', async () => {
+  const w = registered();
+  await w.settle();
+  w.client({ stage: 'Archived' });
+  await w.edit({ stage: 'Production', tags: { mine: 'kept' } });
+  await w.settle();
+  assert.deepEqual([w.read().spec.stage, w.stored().stage], ['Archived', 'Archived']);
+  assert.deepEqual(w.stored().tags, { mine: 'kept' });
+  const [event] = w.kube.events.filter(({ reason }) => reason === 'SyncConflict');
+  assert.equal(event?.type, 'Warning');
+  assert.match(event?.note ?? '', /spec\.stage: Production was asked for here.*Archived/);
+});
+
+test('killed after every write, an edit arrives once and nothing is lost', async () => {
+  for (let allowed = 0; allowed < 6; allowed++) {
+    const w = registered();
+    await w.settle();
+    await w.edit({ stage: 'Production', aliases: ['champion'] });
+    w.stores.writes.length = 0;
+    let left = allowed;
+    const dieWhenSpent = () => {
+      if (left-- <= 0) throw new Error('killed');
+    };
+    w.kube.onWrite = dieWhenSpent;
+    w.stores.onWrite = dieWhenSpent;
+    await w.turn();
+    await w.turn();
+    w.kube.onWrite = () => {};
+    w.stores.onWrite = () => {};
+    await w.settle();
+    assert.deepEqual([w.stored().stage, w.stored().aliases], ['Production', ['champion']], `after ${allowed} writes`);
+    assert.equal(w.stores.writes.filter((write) => write.startsWith('edit')).length, 1, `after ${allowed} writes`);
+    assert.deepEqual(
+      w.kube.events.filter(({ reason }) => reason === 'SyncConflict'),
+      [],
+    );
+  }
+});
+
+test('labels that somebody brought with the object are told to the registry', async () => {
+  const w = world({ stage: 'Staging', aliases: ['mine'] }, bare);
+  await w.turn();
+  await w.turn();
+  assert.deepEqual([w.stores.versions[0]?.stage, w.stores.versions[0]?.aliases], ['Staging', ['mine']]);
+});
+
+test('an alias the registry gave to another version meanwhile is not taken from it', async () => {
+  const w = registered();
+  await w.settle();
+  const other = { ...pending({ namespace: 'team-a', model: 'iris', version: 2, uri: URI }) };
+  w.kube.put(modelVersionFor(other));
+  w.stores.versions.push({ ...other, aliases: ['champion'] });
+  await w.edit({ aliases: ['champion'] });
+  await w.settle();
+  assert.equal(w.read().spec.aliases, undefined);
+  assert.deepEqual(w.stores.versions[1]?.aliases, ['champion']);
+  assert.equal(w.kube.events.at(-1)?.reason, 'SyncConflict');
+});
+
+test('an edit moves an alias that the other object is known to have', async () => {
+  const w = registered();
+  await w.settle();
+  const other = { ...pending({ namespace: 'team-a', model: 'iris', version: 2, uri: URI }), aliases: ['champion'] };
+  w.kube.put(modelVersionFor(other));
+  w.stores.versions.push(other);
+  await w.edit({ aliases: ['champion'] });
+  await w.settle();
+  assert.deepEqual([w.stores.versions[0]?.aliases, w.stores.versions[1]?.aliases], [['champion'], []]);
+});
+
+test('while Postgres is away a proven version stays proven, and what was edited is carried over afterwards', async () => {
+  const w = registered();
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.settle();
+  await w.edit({ stage: 'Production' });
+  w.stores.health = {
+    ...w.stores.health,
+    postgres: { up: false, since: 'now', reason: 'PostgresUnavailable', message: 'x' },
+  };
+  assert.equal(await w.turn(), 'requeued');
+  assert.equal(w.said(), 'True/Verified');
+  w.stores.health = { ...w.stores.health, postgres: { up: true } };
+  await w.settle();
+  assert.equal(w.stored().stage, 'Production');
+});
+
+test('an edit is about the same proof: the conditions are said of the new generation', async () => {
+  const w = registered();
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.settle();
+  w.kube.put({ ...w.read(), metadata: { ...w.read().metadata, generation: 5 } });
+  await w.settle();
+  const { conditions = [], observedGeneration } = w.read().status ?? {};
+  assert.deepEqual([observedGeneration, ...conditions.map((condition) => condition.observedGeneration)], [5, 5, 5, 5]);
+});
+
+test('a version that was deleted in the registry takes its object with it, in use or not', async () => {
+  const w = registered();
+  await w.settle();
+  w.serve('shop', { model: 'iris', version: 1 });
+  w.stores.versions[0] = { ...w.stored(), status: 'DELETED' };
+  await w.turn();
+  assert.equal(w.kube.get(ModelVersion, key), undefined);
+});
+
+test('its finalizer does not hold it either', async () => {
+  const w = registered();
+  await w.settle();
+  w.serve('shop', { model: 'iris', version: 1 });
+  w.stores.versions[0] = { ...w.stored(), status: 'DELETED' };
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+});
+
+test('an object the operator takes away leaves its version, whoever uses it', async () => {
+  const w = registered();
+  await w.settle();
+  await w.kube.patch(w.read(), { metadata: { annotations: { [UNPROJECT_ANNOTATION]: 'true' } } });
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+  assert.equal(w.stored().status, 'PENDING_REGISTRATION');
+});
+
+test('a use that Postgres knows of and the cluster does not show blocks a deletion', async () => {
+  const w = registered();
+  await w.settle();
+  w.serve('shop', { model: 'iris' });
+  w.stores.uses = [{ namespace: 'team-a', service: 'shop', model: 'iris', version: 1 }];
+  w.remove();
+  assert.equal(await w.turn(), 'blocked');
+  assert.equal(w.said('DeletionBlocked'), 'True/InUse');
+  assert.equal(w.stored().status, 'PENDING_REGISTRATION');
+  w.kube.drop(InferenceService, { namespace: 'team-a', name: 'shop' });
+  assert.equal(await w.turn(), 'finalized');
+  assert.equal(w.stored().status, 'DELETED');
 });

@@ -7,7 +7,7 @@ import { SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
 import { openRunKeys, project } from './reconcile.ts';
 import { withOutcome } from './status.ts';
 
-/** Longer than this a store that is away does not hold up a deletion: the row is then left open. */
+/** Longer than this a store that is away does not hold up a deletion: the row is left open, and closed by the next sweep. */
 const PATIENCE_MS = 60_000;
 const RETRY_MS = 5_000;
 
