@@ -9,7 +9,7 @@ import { isLoopback } from '../registry/src/auth/origin.ts';
 import { startMinio } from './registry/minio.ts';
 import { forget, type Place, placeFor, secretsOf } from './registry/place.ts';
 import { startPostgres } from './registry/postgres.ts';
-import { commandOf, lastLines, type Started, start, whenReady } from './registry/processes.ts';
+import { commandOf, end, lastLines, type Started, start, whenReady } from './registry/processes.ts';
 
 const main = fileURLToPath(new URL('../registry/src/main.ts', import.meta.url));
 
@@ -19,14 +19,14 @@ interface Running {
 }
 
 /** Ends what a start that was killed left behind, and refuses to share the data with one that goes on. */
-function takeOver({ running, folder, postgres }: Place): void {
+async function takeOver({ running, folder, postgres }: Place): Promise<void> {
   if (!existsSync(running)) return;
   const { pid, children } = JSON.parse(readFileSync(running, 'utf8')) as Running;
   if (pid !== process.pid && commandOf(pid).includes('scripts/registry.ts'))
     throw new Error(`it runs already (process ${pid}); Ctrl-C there, or kill ${pid}, stops it`);
   for (const child of children) {
     const command = commandOf(child);
-    if ([folder, postgres, main].some((part) => command.includes(part))) process.kill(child, 'SIGKILL');
+    if ([folder, postgres, main].some((part) => command.includes(part))) await end(child);
   }
 }
 
@@ -79,7 +79,7 @@ const interrupted = (started: readonly Started[]): Promise<void> =>
   });
 
 async function run(place: Place): Promise<void> {
-  takeOver(place);
+  await takeOver(place);
   if (process.argv.includes('--reset')) forget(place);
   const started: Started[] = [];
   const early = interrupted([]);

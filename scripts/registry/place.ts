@@ -42,7 +42,7 @@ export function placeFor(environment: NodeJS.ProcessEnv): Place {
 
 /** Everything that was stored, and the passwords. */
 export function forget({ folder, postgres }: Place): void {
-  for (const one of [postgres, folder]) rmSync(one, { recursive: true, force: true });
+  for (const one of [dirname(postgres), folder]) rmSync(one, { recursive: true, force: true });
 }
 
 /** The passwords of this laptop's stores, made at the first start. */

@@ -60,7 +60,9 @@ async function initialise(bin: string, data: string, password: string, as: Ident
   if (existsSync(`${data}/PG_VERSION`)) return;
   const [partial, passwordFile] = [`${data}.partial`, `${data}.password`];
   rmSync(partial, { recursive: true, force: true });
-  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  // The one who runs Postgres comes through here.
+  mkdirSync(dirname(data), { recursive: true, mode: 0o711 });
+  mkdirSync(partial, { mode: 0o700 });
   writeFileSync(passwordFile, password, { mode: 0o600 });
   if (as) for (const path of [partial, passwordFile]) chownSync(path, as.uid, as.gid);
   const args = [

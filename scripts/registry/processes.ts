@@ -86,3 +86,14 @@ export function commandOf(pid: number): string {
   if (existsSync('/proc/self/cmdline')) return existsSync(path) ? readFileSync(path, 'utf8').replaceAll('\0', ' ') : '';
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
+
+/** Ends a process that is not our child, and resolves when it is gone. */
+export async function end(pid: number): Promise<void> {
+  const killAt = Date.now() + STOP_MS;
+  // Of all signals the one that Postgres, too, takes for: soon, and in order.
+  process.kill(pid, 'SIGINT');
+  while (commandOf(pid) !== '') {
+    await delay(50);
+    if (Date.now() > killAt) process.kill(pid, 'SIGKILL');
+  }
+}
