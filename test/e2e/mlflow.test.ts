@@ -151,7 +151,7 @@ const runOf = (job: string) => {
 test('an unmodified mlflow script in a TrainingJob logs into the run the operator made, and what it registers is adopted', async () => {
   await mlflowTrainerImage();
   const script = readFileSync('examples/mlflow/iris_onnx.py', 'utf8');
-  apply(namespace, JSON.stringify(mlflowJob('notebook', script, { model: 'iris-onnx' })));
+  apply(namespace, JSON.stringify(mlflowJob('notebook', script, { model: 'iris-onnx', experiment: 'iris' })));
   await waitForCondition(namespace, 'tj/notebook', { type: 'Succeeded', status: 'True' }, 240_000);
   assert.equal(get(namespace, 'tj/notebook').status.runs[0].version, 2);
   const run = runOf('notebook');
