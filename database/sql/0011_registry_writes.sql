@@ -1,5 +1,6 @@
 -- How a registry client's reads and writes reach the rows: one call for each, all or nothing, each change with its event.
 -- Locks are taken in one order: versions (ascending), then the model, then aliases and logged models.
+-- The functions are plpgsql where they are called for every request: a session plans those once.
 
 -- MLflow keeps these as text without a limit.
 ALTER TABLE slipway.logged_model_tags DROP CONSTRAINT logged_model_tags_value_check,
@@ -15,8 +16,9 @@ ALTER TABLE slipway.logged_model_params DROP CONSTRAINT logged_model_params_key_
 COMMENT ON COLUMN slipway.model_events.version IS 'The version it happened to; 0 for what happened to the model as a whole (Renamed).';
 
 CREATE FUNCTION slipway.version_json(v slipway.model_versions) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_strip_nulls(jsonb_build_object('model', v.model, 'version', v.version,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN jsonb_strip_nulls(jsonb_build_object('model', v.model, 'version', v.version,
     'creationTime', slipway.to_millis(v.creation_time), 'lastUpdatedTime', slipway.to_millis(v.last_updated_time),
     'description', v.description, 'stage', v.stage, 'status', v.status, 'statusMessage', v.status_message,
     'sourceUri', v.source_uri, 'clientSource', v.client_source, 'runId', v.run_id, 'runLink', coalesce(v.run_link, ''),
@@ -24,30 +26,33 @@ LANGUAGE sql STABLE AS $$
     'tags', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', t.key, 'value', t.value) ORDER BY t.key COLLATE "C"), '[]')
       FROM slipway.model_version_tags t WHERE (t.namespace, t.model, t.version) = (v.namespace, v.model, v.version)),
     'aliases', (SELECT coalesce(jsonb_agg(a.alias ORDER BY a.alias COLLATE "C"), '[]')
-      FROM slipway.model_aliases a WHERE (a.namespace, a.model, a.version) = (v.namespace, v.model, v.version))))
-$$;
+      FROM slipway.model_aliases a WHERE (a.namespace, a.model, a.version) = (v.namespace, v.model, v.version))));
+END $$;
 COMMENT ON FUNCTION slipway.version_json IS 'A version with its tags and aliases, as the entity the registry hands around.';
 
-CREATE FUNCTION slipway.latest_of_stages(tenant text, model_name text) RETURNS TABLE (stage text, version integer)
-LANGUAGE sql STABLE AS $$
+CREATE FUNCTION slipway.latest_of_stages(tenant text, model_name text) RETURNS integer[]
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  found_stage text := '';
+  number integer;
+  numbers integer[] := '{}';
+BEGIN
   -- From stage to stage by the index, so that a model of a million versions costs a handful of look-ups.
-  WITH RECURSIVE stages AS (
-    (SELECT v.stage FROM slipway.model_versions v
-       WHERE v.namespace = tenant AND v.model = model_name AND v.status <> 'DELETED' ORDER BY v.stage LIMIT 1)
-    UNION ALL
-    SELECT (SELECT v.stage FROM slipway.model_versions v WHERE v.namespace = tenant AND v.model = model_name
-       AND v.stage > s.stage AND v.status <> 'DELETED' ORDER BY v.stage LIMIT 1)
-      FROM stages s WHERE s.stage IS NOT NULL
-  )
-  SELECT s.stage, (SELECT v.version FROM slipway.model_versions v WHERE v.namespace = tenant AND v.model = model_name
-      AND v.stage = s.stage AND v.status <> 'DELETED' ORDER BY v.version DESC LIMIT 1)
-    FROM stages s WHERE s.stage IS NOT NULL
-$$;
-COMMENT ON FUNCTION slipway.latest_of_stages IS 'The highest version of each stage that has one.';
+  LOOP
+    SELECT v.stage, v.version INTO found_stage, number FROM slipway.model_versions v
+      WHERE v.namespace = tenant AND v.model = model_name AND v.stage > found_stage AND v.status <> 'DELETED'
+      ORDER BY v.stage, v.version DESC LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    numbers := numbers || number;
+  END LOOP;
+  RETURN numbers;
+END $$;
+COMMENT ON FUNCTION slipway.latest_of_stages IS 'The highest version of each stage that has one, in no order.';
 
 CREATE FUNCTION slipway.model_json(m slipway.registered_models) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_strip_nulls(jsonb_build_object('name', m.name,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN jsonb_strip_nulls(jsonb_build_object('name', m.name,
     'creationTime', slipway.to_millis(m.creation_time), 'lastUpdatedTime', slipway.to_millis(m.last_updated_time),
     'description', coalesce(m.description, ''),
     'tags', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', t.key, 'value', t.value) ORDER BY t.key COLLATE "C"), '[]')
@@ -55,14 +60,15 @@ LANGUAGE sql STABLE AS $$
     'aliases', (SELECT coalesce(jsonb_agg(jsonb_build_object('alias', a.alias, 'version', a.version) ORDER BY a.alias COLLATE "C"), '[]')
       FROM slipway.model_aliases a WHERE (a.namespace, a.model) = (m.namespace, m.name)),
     'latestVersions', (SELECT coalesce(jsonb_agg(slipway.version_json(v) ORDER BY v.version), '[]')
-      FROM slipway.latest_of_stages(m.namespace, m.name) l
-      JOIN slipway.model_versions v ON (v.namespace, v.model, v.version) = (m.namespace, m.name, l.version))))
-$$;
+      FROM slipway.model_versions v WHERE v.namespace = m.namespace AND v.model = m.name
+        AND v.version = ANY (slipway.latest_of_stages(m.namespace, m.name)))));
+END $$;
 COMMENT ON FUNCTION slipway.model_json IS 'A registered model with its tags, its aliases and the newest version of each stage.';
 
 CREATE FUNCTION slipway.logged_model_json(l slipway.logged_models) RETURNS jsonb
-LANGUAGE sql STABLE AS $$
-  SELECT jsonb_strip_nulls(jsonb_build_object('modelId', l.model_id, 'experimentId', l.experiment_id::text, 'name', l.name,
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN jsonb_strip_nulls(jsonb_build_object('modelId', l.model_id, 'experimentId', l.experiment_id::text, 'name', l.name,
     'status', l.status, 'modelType', l.model_type, 'sourceRunId', l.source_run_id,
     'artifactUri', coalesce(l.artifact_root, 'mlflow-artifacts:/' || l.experiment_id || '/models/' || l.model_id || '/artifacts'),
     'creationTime', slipway.to_millis(l.creation_time), 'lastUpdatedTime', slipway.to_millis(l.last_updated_time),
@@ -73,9 +79,18 @@ LANGUAGE sql STABLE AS $$
     'metrics', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', x.key, 'value', x.value, 'timestamp', x."timestamp",
         'step', x.step, 'runId', x.run_id, 'datasetName', x.dataset_name, 'datasetDigest', x.dataset_digest)
         ORDER BY x.key COLLATE "C", x."timestamp", x.step), '[]')
-      FROM slipway.logged_model_metrics x WHERE (x.namespace, x.model_id) = (l.namespace, l.model_id))))
-$$;
+      FROM slipway.logged_model_metrics x WHERE (x.namespace, x.model_id) = (l.namespace, l.model_id))));
+END $$;
 COMMENT ON FUNCTION slipway.logged_model_json IS 'A logged model with its params, tags and metrics; a metric that JSON has no number for is a word.';
+
+CREATE OR REPLACE FUNCTION slipway.append_event(tenant text, model text, version integer, event text, from_value text, to_value text, actor text) RETURNS void
+LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+BEGIN
+  INSERT INTO slipway.model_events AS e (namespace, model, model_key, version, event, from_value, to_value, actor)
+    VALUES (tenant, model, (SELECT m.model_key FROM slipway.registered_models m WHERE m.namespace = tenant AND m.name = append_event.model),
+      version, event, from_value, to_value, actor);
+END $$;
 
 CREATE FUNCTION slipway.create_model(tenant text, model_name text, tags jsonb, description text) RETURNS jsonb
 LANGUAGE plpgsql AS $$

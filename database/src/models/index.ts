@@ -88,8 +88,8 @@ const versionsByKeyStatement = {
 const latestStatement = {
   name: 'slipway_latest_versions',
   text: `SELECT (SELECT coalesce(jsonb_agg(slipway.version_json(v) ORDER BY v.version), '[]')
-      FROM slipway.latest_of_stages($1, $2) l
-      JOIN slipway.model_versions v ON v.namespace = $1 AND v.model = $2 AND v.version = l.version) AS value
+      FROM slipway.model_versions v WHERE v.namespace = $1 AND v.model = $2
+        AND v.version = ANY (slipway.latest_of_stages($1, $2))) AS value
     FROM slipway.registered_models m WHERE m.namespace = $1 AND m.name = $2 AND m.deleted_time IS NULL`,
 };
 const byAliasStatement = {
