@@ -85,8 +85,16 @@ export const openSearch = (pool: Database): Search => ({
       select: (into) => selectExperiments(query, into),
       keyOf: String,
     }),
-  runs: (namespace, query, page) =>
-    pageOf(pool, namespace, { entity: 'runs', query, page, select: (into) => selectRuns(query, into), keyOf: String }),
+  runs: async (namespace, query, page) =>
+    query.experimentIds.length === 0
+      ? { keys: [] }
+      : pageOf(pool, namespace, {
+          entity: 'runs',
+          query,
+          page,
+          select: (into) => selectRuns(query, into),
+          keyOf: String,
+        }),
   registeredModels: (namespace, query, page) =>
     pageOf(pool, namespace, {
       entity: 'registered-models',

@@ -62,15 +62,20 @@ function condition({ field, test }: Condition<Exclude<RunField, Metric>>, into: 
 /** A condition holds for real values only, unless it is `!=`: NaN differs from everything. */
 const excludesNan = ({ test }: Condition<RunField>): boolean => test.kind === 'number' && test.comparator !== '!=';
 
+/** Beyond so many experiments reading each in order costs more than sorting. */
+const MOST_BRANCHES = 50;
+
 /** The joins of a search, each value joined once, and the conditions on metrics. */
 class Joins {
   readonly clauses: string[] = [];
   readonly where: string[] = [];
   readonly #aliases = new Map<string, string>();
   readonly #into: Parameters;
+  readonly #experimentIds: readonly number[];
 
-  constructor(into: Parameters) {
+  constructor(into: Parameters, experimentIds: readonly number[]) {
     this.#into = into;
+    this.#experimentIds = experimentIds;
   }
 
   /** The alias of the row with that key, which must be there for `inner` joins and may be missing otherwise. */
@@ -80,9 +85,22 @@ class Joins {
     if (known) return known;
     const alias = `j${this.#aliases.size}`;
     this.#aliases.set(name, alias);
-    this.clauses.push(`${inner ? 'JOIN' : 'LEFT JOIN'} slipway.${table} ${alias} ON ${alias}.namespace = r.namespace
-      AND ${alias}.run_id = r.run_id AND ${alias}.key = ${this.#into.add(key)}::text`);
+    const named = `${this.#into.add(key)}::text`;
+    const rows = table === 'latest_metrics' && inner ? this.#metricRows(named) : `slipway.${table}`;
+    this.clauses.push(`${inner ? 'JOIN' : 'LEFT JOIN'} ${rows} ${alias} ON ${alias}.namespace = r.namespace
+      AND ${alias}.run_id = r.run_id AND ${alias}.key = ${named}`);
     return alias;
+  }
+
+  /** One branch an experiment: each is in the order of the index, and Postgres merges them. */
+  #metricRows(key: string): string {
+    const ids =
+      this.#experimentIds.length <= MOST_BRANCHES ? this.#experimentIds.map((id) => [id]) : [this.#experimentIds];
+    const branches = ids.map(
+      (each) => `SELECT m.namespace, m.run_id, m.key, m.value FROM slipway.latest_metrics m
+        WHERE m.namespace = $1 AND ${experimentsTest('m.experiment_id', each, this.#into)} AND m.key = ${key}`,
+    );
+    return `(${branches.join(' UNION ALL ')})`;
   }
 
   require(metric: Metric, test: Test): void {
@@ -132,7 +150,7 @@ function common(query: RunQuery, into: Parameters): string[] {
 }
 
 function joined(query: RunQuery, into: Parameters): Joins {
-  const joins = new Joins(into);
+  const joins = new Joins(into, query.experimentIds);
   for (const { field, test } of query.where.filter(isOnMetric)) joins.require(field, test);
   return joins;
 }
