@@ -1,26 +1,43 @@
-/** Reading JSON bodies: whole, bounded, and refused in MLflow's words. */
+/** Reading JSON bodies: whole, bounded in size and time, and refused in MLflow's words. */
 import type { IncomingMessage } from 'node:http';
 import { ApiError, invalid } from '../errors.ts';
 
 /** More than any batch MLflow's limits allow. */
 const MAX_BYTES = 32 * 1024 * 1024;
+/** Uploads of artifacts have no such limit; a JSON body that takes this long will never end. */
+const MAX_MS = 60_000;
 
-async function bytesOf(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BYTES)
-      throw new ApiError(
-        'INVALID_PARAMETER_VALUE',
-        `The body is larger than ${MAX_BYTES} bytes: send smaller batches.`,
-        {
-          status: 413,
-        },
-      );
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+const tooLarge = (): ApiError =>
+  new ApiError('INVALID_PARAMETER_VALUE', `The body is larger than ${MAX_BYTES} bytes: send smaller batches.`, {
+    status: 413,
+  });
+
+const tooSlow = (): ApiError =>
+  new ApiError('BAD_REQUEST', `The body did not arrive within ${MAX_MS / 1000} s.`, { status: 408 });
+
+/** Rejects with what the connection died of, and with ApiError when the body is too large or too slow. */
+function bytesOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const timer = setTimeout(() => stop(tooSlow()), MAX_MS);
+    const stop = (error: Error): void => {
+      clearTimeout(timer);
+      request.off('data', take);
+      reject(error);
+    };
+    const take = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > MAX_BYTES) stop(tooLarge());
+      else chunks.push(chunk);
+    };
+    request.on('data', take);
+    request.once('error', stop);
+    request.once('end', () => {
+      clearTimeout(timer);
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+    });
+  });
 }
 
 function parse(text: string): unknown {
@@ -36,6 +53,7 @@ function parse(text: string): unknown {
  * object: it is opened. Throws ApiError for everything else.
  */
 export async function jsonObjectOf(request: IncomingMessage): Promise<Record<string, unknown>> {
+  if (Number(request.headers['content-length']) > MAX_BYTES) throw tooLarge();
   const bytes = await bytesOf(request);
   if (bytes.length === 0) return {};
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();

@@ -15,7 +15,20 @@ export interface FrontOptions {
   readonly log: Logger;
 }
 
+const SHORT_BODY = 1024 * 1024;
+/** How a request whose client went away before the answer is counted. */
+const CLIENT_GONE = 499;
+
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/**
+ * What is left of a body nobody wants must not be taken for the next request: a short one is read to its end, so that the
+ * connection lives on and the answer arrives; for one that does not come nobody waits.
+ */
+function leaveBody(request: IncomingMessage, response: ServerResponse, status: number): void {
+  if (status !== 408 && Number(request.headers['content-length']) <= SHORT_BODY) request.resume();
+  else if (!request.complete) response.setHeader('connection', 'close');
+}
 
 /** The listener of the registry's HTTP server. */
 export function createFront({ areas, otherwise, defaultNamespace, metrics, log }: FrontOptions): RequestListener {
@@ -28,14 +41,15 @@ export function createFront({ areas, otherwise, defaultNamespace, metrics, log }
   }
 
   function refuse({ request, response, requestId, route }: Exchange, error: unknown): void {
+    // Who has gone away is told nothing, and nothing went wrong here.
+    if (request.destroyed && !request.complete) return void response.destroy();
     const { status, body } = answerFor(error, requestId);
     if (status >= 500) log.error({ requestId, method: request.method, route, err: error }, 'request failed');
     // Too late to say so: a body that breaks off is what the client can notice.
     if (response.headersSent) return void response.destroy();
     if (response.destroyed) return;
     if (status === 401) response.setHeader('www-authenticate', CHALLENGE);
-    // What is left of an upload nobody wants must not be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
+    leaveBody(request, response, status);
     sendJson(response, status, body);
   }
 
@@ -53,8 +67,9 @@ export function createFront({ areas, otherwise, defaultNamespace, metrics, log }
     response.on('close', () => {
       const { method = '' } = request;
       const seconds = (performance.now() - started) / 1000;
-      const route = exchange.route;
-      metrics.observe({ method: methods.has(method) ? method : 'other', route, status: response.statusCode, seconds });
+      const { route } = exchange;
+      const status = response.headersSent ? response.statusCode : CLIENT_GONE;
+      metrics.observe({ method: methods.has(method) ? method : 'other', route, status, seconds });
     });
     void answer(area, exchange);
   };
