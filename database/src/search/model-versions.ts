@@ -1,9 +1,9 @@
 /** Model versions. The default order is an index of its own; so is the newest of one model. */
 import type { Condition, ModelVersionQuery, Test, VersionField, VersionOrderAttribute } from './ast.ts';
 import type { SortColumn } from './keyset.ts';
-import { type Pairs, pairTest } from './pairs.ts';
+import { noneOf, type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
-import { noneOf, withoutPrompts } from './prompts.ts';
+import { withoutPrompts } from './prompts.ts';
 import type { Selection } from './statement.ts';
 import { integerTest, textTest } from './tests.ts';
 

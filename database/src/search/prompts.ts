@@ -22,9 +22,3 @@ export function withoutPrompts<Field extends Tag | { readonly kind: 'attribute';
   if (asksForPrompts(where)) return { where, hidePrompts: false };
   return { where: where.filter((each) => !isAboutPrompts(each)), hidePrompts: true };
 }
-
-/**
- * True for what has no row in `rows`. Looked up row by row on purpose: as a join the planner believes that it leaves
- * next to nothing, and then sorts everything instead of reading the page from an index in order.
- */
-export const noneOf = (rows: string): string => `NOT coalesce((SELECT true FROM ${rows} LIMIT 1), false)`;

@@ -1,9 +1,9 @@
 /** Registered models. */
 import type { Condition, ModelField, RegisteredModelQuery } from './ast.ts';
 import { ascending, type SortColumn } from './keyset.ts';
-import { type Pairs, pairTest } from './pairs.ts';
+import { noneOf, type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
-import { noneOf, withoutPrompts } from './prompts.ts';
+import { withoutPrompts } from './prompts.ts';
 import type { Selection } from './statement.ts';
 import { textTest } from './tests.ts';
 

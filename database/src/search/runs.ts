@@ -15,7 +15,7 @@ import type {
   Test,
 } from './ast.ts';
 import { ascending, descending, nanThenNullsLast, nullsLast, type SortColumn } from './keyset.ts';
-import { type Pairs, pairTest } from './pairs.ts';
+import { noneOf, type Pairs, pairTest } from './pairs.ts';
 import type { Parameters } from './parameters.ts';
 import type { Segment, Selection } from './statement.ts';
 import { doubleTest, textTest, timeTest } from './tests.ts';
@@ -24,7 +24,6 @@ import { experimentsTest, stagesOf } from './view.ts';
 const OWNER = 'x.namespace = r.namespace AND x.run_id = r.run_id';
 const params: Pairs = { table: 'params', owner: OWNER, hashed: true };
 const tags: Pairs = { table: 'tags', owner: OWNER, hashed: true };
-const latestMetrics: Pairs = { table: 'latest_metrics', owner: OWNER };
 
 interface Column {
   readonly expression: string;
@@ -175,7 +174,7 @@ function metricSegments(query: RunQuery, leading: Metric, ascends: boolean, into
   const nan = () => withValue((value) => `${value} = 'NaN'`, false);
   const without = () => {
     const joins = joined(query, into);
-    const none = pairTest(latestMetrics, leading.key, { kind: 'presence', comparator: 'IS NULL' }, into);
+    const none = noneOf(`slipway.latest_metrics x WHERE ${OWNER} AND x.key = ${into.add(leading.key)}::text`);
     return segmentOf(shared, joins, [none], orderOf(rest, joins));
   };
   const onLeading = query.where.filter(isOnMetric).filter(({ field }) => field.key === leading.key);
