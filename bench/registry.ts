@@ -7,6 +7,7 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { startPostgres } from '../database/testing/postgres.ts';
+import { startMinio } from '../object-store/testing/minio.ts';
 import { compare } from './registry/compare.ts';
 import { measureScale } from './registry/scale.ts';
 
@@ -23,19 +24,21 @@ const nodeOptions = values['node-options'].split(' ').filter((option) => option 
 const seconds = Number(values.seconds ?? (values.quick ? 2 : 5));
 
 const postgres = await startPostgres();
+const minio = await startMinio();
 try {
   console.log(
     `machine: ${cpus()[0]?.model}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB; Node ${process.version}`,
   );
   if (values.only !== 'scale') {
-    await compare(postgres, {
+    await compare(postgres, minio, {
       seconds,
       rounds: values.quick ? 1 : 3,
       only: values.operations.split(',').filter((name) => name !== ''),
       nodeOptions,
     });
   }
-  if (values.only !== 'compare') await measureScale(postgres, { seconds, quick: values.quick, nodeOptions });
+  if (values.only !== 'compare') await measureScale(postgres, minio, { seconds, quick: values.quick, nodeOptions });
 } finally {
+  await minio.stop();
   await postgres.stop();
 }

@@ -1,5 +1,6 @@
 /** Both servers, operation by operation, in turn: what disturbs the machine disturbs both. */
 import type { TestPostgres } from '../../database/testing/postgres.ts';
+import type { TestMinio } from '../../object-store/testing/minio.ts';
 import { drive, type Figures } from './load.ts';
 import { CLIENTS, get, OPERATIONS, type Operation, type Target } from './operations.ts';
 import { MLFLOW_WORKERS, type Server, startMlflow, startSlipway } from './servers.ts';
@@ -41,12 +42,12 @@ async function measure(operation: Operation, sides: readonly Side[], { seconds, 
 }
 
 /** Prints a line per operation, then memory. A call that failed is told and makes the process fail. */
-export async function compare(postgres: TestPostgres, options: CompareOptions): Promise<void> {
+export async function compare(postgres: TestPostgres, minio: TestMinio, options: CompareOptions): Promise<void> {
   const sides: Side[] = [];
   try {
     for (const start of [startMlflow, startSlipway]) {
-      const access = await postgres.freshDatabase();
-      sides.push({ postgres: access, server: await start(access, options.nodeOptions) });
+      const stores = { postgres: await postgres.freshDatabase(), storage: await minio.freshBucket() };
+      sides.push({ ...stores, server: await start(stores, options.nodeOptions) });
     }
     const [mlflow, slipway] = sides.map(({ server }) => server) as [Server, Server];
     console.log(

@@ -1,16 +1,14 @@
 /** What is measured: the same calls to both servers, each client with a run or a model of its own. */
-import type { PostgresAccess } from '@slipway/contract';
 import { type Call, openClient } from './load.ts';
 import { seedRuns } from './seed.ts';
-import type { Server } from './servers.ts';
+import type { Server, Stores } from './servers.ts';
 
 export const CLIENTS = 16;
 export const SEARCHED_RUNS = 10_000;
 
-/** Where a server listens, and the database behind it. */
-export interface Target {
+/** Where a server listens, and what is behind it. */
+export interface Target extends Stores {
   readonly server: Pick<Server, 'name' | 'port'>;
-  readonly postgres: PostgresAccess;
 }
 
 export interface Operation {
@@ -65,8 +63,8 @@ async function newModels(port: number, prefix: string): Promise<string[]> {
   return names;
 }
 
-/** Our own registry keeps to its bucket; the real one takes any S3 address. */
-const source = (name: string): string => `s3://slipway/default/models/${name}`;
+/** An address of somebody else's: both servers keep it as it is. */
+export const ELSEWHERE = 's3://elsewhere/models/iris';
 
 const logMetric: Operation = {
   name: 'log-metric',
@@ -125,10 +123,50 @@ const createVersion: Operation = {
   name: 'create-version',
   async prepare({ server }) {
     const models = await newModels(server.port, 'bench-versions');
-    return (client) => {
-      const name = models[client] as string;
-      return post('model-versions/create', { name, source: source(name), tags: [{ key: 'by', value: 'bench' }] });
-    };
+    return (client) =>
+      post('model-versions/create', {
+        name: models[client],
+        source: ELSEWHERE,
+        tags: [{ key: 'by', value: 'bench' }],
+      });
+  },
+};
+
+/** The files that mlflow.onnx.log_model uploads, as far as a server looks at them. */
+const FILES = {
+  MLmodel: 'flavors:\n  onnx:\n    data: model.onnx\n  python_function:\n    loader_module: mlflow.onnx\n',
+  'model.onnx': 'not a model, but nobody loads it here',
+  'conda.yaml': 'name: mlflow-env\n',
+  'requirements.txt': 'mlflow\n',
+};
+
+/** Logs a model as a client of MLflow 3 does, files included; the answer is its id. */
+async function logModel(port: number, experimentId: string): Promise<string> {
+  const [{ model }] = await askAll(port, [post('logged-models', { experiment_id: experimentId, name: 'model' })]);
+  const { model_id: id, artifact_uri: uri } = model.info;
+  const folder = String(uri).replace(/^mlflow-artifacts:\/+/, '');
+  for (const [file, text] of Object.entries(FILES)) {
+    const url = `http://127.0.0.1:${port}/api/2.0/mlflow-artifacts/artifacts/${folder}/${file}`;
+    const { status } = await fetch(url, { method: 'PUT', body: text });
+    if (status !== 200) throw new Error(`PUT ${file}: ${status}`);
+  }
+  return id;
+}
+
+const createLoggedVersion: Operation = {
+  name: 'create-version of a logged model',
+  async prepare({ server: { port } }) {
+    const names = await newModels(port, 'bench-logged');
+    const experimentId = await newExperiment(port, 'bench logged');
+    const ids: string[] = [];
+    for (const _ of names) ids.push(await logModel(port, experimentId));
+    return (client) =>
+      post('model-versions/create', {
+        name: names[client],
+        source: `models:/${ids[client]}`,
+        model_id: ids[client],
+        tags: [],
+      });
   },
 };
 
@@ -139,7 +177,7 @@ const getByAlias: Operation = {
     await askAll(
       server.port,
       models.flatMap((name) => [
-        post('model-versions/create', { name, source: source(name) }),
+        post('model-versions/create', { name, source: ELSEWHERE }),
         post('registered-models/alias', { name, alias: 'champion', version: '1' }),
       ]),
     );
@@ -162,4 +200,12 @@ const search: Operation = {
   },
 };
 
-export const OPERATIONS: readonly Operation[] = [logMetric, logBatch, createRun, createVersion, getByAlias, search];
+export const OPERATIONS: readonly Operation[] = [
+  logMetric,
+  logBatch,
+  createRun,
+  createVersion,
+  createLoggedVersion,
+  getByAlias,
+  search,
+];

@@ -1,7 +1,8 @@
 /** Our registry with a long life behind it: how long a call takes when there is a million of everything. */
 import type { TestPostgres } from '../../database/testing/postgres.ts';
+import type { TestMinio } from '../../object-store/testing/minio.ts';
 import { type Call, drive } from './load.ts';
-import { askAll, get, post } from './operations.ts';
+import { askAll, ELSEWHERE, get, post } from './operations.ts';
 import { modelName, runNumber, type Scale, seedScale } from './seed.ts';
 import { startSlipway } from './servers.ts';
 import { milliseconds, perSecond, printTable } from './table.ts';
@@ -27,10 +28,7 @@ function callsFor(experiment: string, { models, versionsPerModel, runs }: Scale)
   const run = (): string => runNumber(experiment, 1 + below(runs));
   let step = 0;
   return [
-    [
-      'create version',
-      () => post('model-versions/create', { name: model(), source: 's3://slipway/default/models/new' }),
-    ],
+    ['create version', () => post('model-versions/create', { name: model(), source: ELSEWHERE })],
     ['create run', () => post('runs/create', { experiment_id: experiment, start_time: Date.now() })],
     [
       'log metric',
@@ -82,16 +80,17 @@ function callsFor(experiment: string, { models, versionsPerModel, runs }: Scale)
 /** Prints a line per kind of call: p95 is what the product promises (50 ms). */
 export async function measureScale(
   postgres: TestPostgres,
+  minio: TestMinio,
   { seconds, quick, nodeOptions }: ScaleOptions,
 ): Promise<void> {
   const scale = quick ? QUICK : FULL;
-  const access = await postgres.freshDatabase();
-  const server = await startSlipway(access, nodeOptions);
+  const stores = { postgres: await postgres.freshDatabase(), storage: await minio.freshBucket() };
+  const server = await startSlipway(stores, nodeOptions);
   try {
     const [{ experiment_id: experiment }] = await askAll(server.port, [post('experiments/create', { name: 'scale' })]);
     const started = performance.now();
     const elapsed = (): string => `${((performance.now() - started) / 1000).toFixed(0)} s`;
-    await seedScale({ ...postgres.admin, database: access.database }, experiment, scale, (what) => {
+    await seedScale({ ...postgres.admin, database: stores.postgres.database }, experiment, scale, (what) => {
       if (process.stderr.isTTY) process.stderr.write(`\r${elapsed()}: ${what}\u001b[K`);
     });
     const versions = scale.models * scale.versionsPerModel;

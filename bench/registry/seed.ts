@@ -35,8 +35,8 @@ function slipwayRuns(experiment: string, runs: number): string[] {
        SELECT 'default', ${id}, ${experiment}, 'run ' || i, 'bench', 'FINISHED', now() - i * interval '1 second', now() FROM ${series}`,
     `INSERT INTO slipway.metrics (namespace, run_id, key, step, "timestamp", value)
        SELECT 'default', ${id}, m.key, 0, 1700000000000, ${chance('i')} + m.salt FROM ${series}, ${METRICS}`,
-    `INSERT INTO slipway.latest_metrics (namespace, run_id, key, step, "timestamp", value)
-       SELECT namespace, run_id, key, step, "timestamp", value FROM slipway.metrics
+    `INSERT INTO slipway.latest_metrics (namespace, experiment_id, run_id, key, step, "timestamp", value)
+       SELECT namespace, ${experiment}, run_id, key, step, "timestamp", value FROM slipway.metrics
        WHERE namespace = 'default' AND run_id IN (SELECT ${id} FROM ${series})`,
     `INSERT INTO slipway.params (namespace, run_id, key, value) SELECT 'default', ${id}, p.key, p.value FROM ${series}, ${PARAMS}`,
     `INSERT INTO slipway.tags (namespace, run_id, key, value) SELECT 'default', ${id}, t.key, t.value FROM ${series}, ${TAGS}`,
@@ -149,8 +149,8 @@ function scaleStatements(experiment: string, scale: Scale): { what: string; text
   }
   statements.push({
     what: 'latest metrics',
-    text: `INSERT INTO slipway.latest_metrics (namespace, run_id, key, step, "timestamp", value)
-      SELECT 'default', ${id}, 'metric-' || k, ${stepsPerKey}, 1700000000000 + ${stepsPerKey} * 1000, ${chance('i')} + ${stepsPerKey} / 1000.0
+    text: `INSERT INTO slipway.latest_metrics (namespace, experiment_id, run_id, key, step, "timestamp", value)
+      SELECT 'default', ${experiment}, ${id}, 'metric-' || k, ${stepsPerKey}, 1700000000000 + ${stepsPerKey} * 1000, ${chance('i')} + ${stepsPerKey} / 1000.0
       FROM generate_series(1, ${runs}) AS i, generate_series(1, ${keysPerRun}) AS k`,
   });
   return statements;

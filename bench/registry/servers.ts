@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { PostgresAccess } from '@slipway/contract';
+import type { ObjectStorageAccess, PostgresAccess } from '@slipway/contract';
 import { pythonWith } from '../../test/conformance/venv.ts';
 import { eventually } from '../../test/support/eventually.ts';
 
@@ -17,6 +17,12 @@ export interface Server {
   /** Resident memory of all its processes, in MiB. */
   memory(): number;
   stop(): Promise<void>;
+}
+
+/** What a server keeps its data in. The real mlflow has a folder for artifacts, which nothing here touches. */
+export interface Stores {
+  readonly postgres: PostgresAccess;
+  readonly storage: ObjectStorageAccess;
 }
 
 export const MLFLOW_WORKERS = 4;
@@ -97,14 +103,20 @@ async function start({ name, version, port, command: [program, ...args], env, re
 
 const slipwayVersion = (): string => JSON.parse(readFileSync('package.json', 'utf8')).version;
 
-/** Ours, open to everybody. No object store answers: nothing that is measured touches one. */
-export async function startSlipway(postgres: PostgresAccess, nodeOptions: readonly string[] = []): Promise<Server> {
+const REGISTRY = join(import.meta.dirname, '../../registry/src/main.ts');
+
+/** Ours, open to everybody. */
+export async function startSlipway(
+  { postgres, storage }: Stores,
+  nodeOptions: readonly string[] = [],
+  program = REGISTRY,
+): Promise<Server> {
   const port = await freePort();
   return start({
     name: 'slipway',
     version: slipwayVersion(),
     port,
-    command: [process.execPath, ...nodeOptions, join(import.meta.dirname, '../../registry/src/main.ts')],
+    command: [process.execPath, ...nodeOptions, program],
     env: {
       PORT: String(port),
       LISTEN_ADDRESS: '127.0.0.1',
@@ -118,10 +130,11 @@ export async function startSlipway(postgres: PostgresAccess, nodeOptions: readon
       POSTGRES_DATABASE: postgres.database,
       POSTGRES_USERNAME: postgres.username,
       POSTGRES_PASSWORD: postgres.password,
-      OBJECT_STORAGE_ENDPOINT: process.env['SLIPWAY_BENCH_S3'] ?? 'http://127.0.0.1:1',
-      OBJECT_STORAGE_BUCKET: 'slipway',
-      OBJECT_STORAGE_ACCESS_KEY: 'bench',
-      OBJECT_STORAGE_SECRET_KEY: 'bench-bench',
+      OBJECT_STORAGE_ENDPOINT: storage.endpoint,
+      OBJECT_STORAGE_REGION: storage.region,
+      OBJECT_STORAGE_BUCKET: storage.bucket,
+      OBJECT_STORAGE_ACCESS_KEY: storage.accessKey,
+      OBJECT_STORAGE_SECRET_KEY: storage.secretKey,
     },
     ready: '/readyz',
   });
@@ -136,7 +149,7 @@ async function mlflowCommand(): Promise<string> {
 }
 
 /** The real one, with as many workers as it starts by default. */
-export async function startMlflow(postgres: PostgresAccess): Promise<Server> {
+export async function startMlflow({ postgres }: Stores): Promise<Server> {
   const mlflow = await mlflowCommand();
   const port = await freePort();
   const artifacts = await mkdtemp(join(tmpdir(), 'slipway-bench-mlflow-'));
