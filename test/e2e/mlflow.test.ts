@@ -45,12 +45,11 @@ function failureOf(work: () => unknown): string {
   throw new assert.AssertionError({ message: 'it did not fail' });
 }
 
-const sample = {
-  'sepal length (cm)': 5.1,
-  'sepal width (cm)': 3.5,
-  'petal length (cm)': 1.4,
-  'petal width (cm)': 0.2,
-};
+/** A flower in the words of the version's signature. */
+function flower(version: string): Record<string, number> {
+  const { inputs } = get(namespace, `mv/${version}`).status.signature as { inputs: { name: string }[] };
+  return Object.fromEntries(inputs.map(({ name }, index) => [name, [5.1, 3.5, 1.4, 0.2][index] as number]));
+}
 
 test('a script that logs an ONNX model and moves it to Production is served by its stage, default ZipMap and all', async () => {
   const printed = notebook.python(readFileSync('examples/mlflow/iris_onnx.py', 'utf8'));
@@ -58,7 +57,7 @@ test('a script that logs an ONNX model and moves it to Production is served by i
   await waitForCondition(namespace, 'mv/iris-onnx-v1', { type: 'Ready', status: 'True' });
   apply(namespace, service('iris', { model: 'iris-onnx', version: 'Production' }));
   await waitForVersion(namespace, 'iris', 1);
-  const answer = await predict(namespace, 'iris', { samples: [sample] });
+  const answer = await predict(namespace, 'iris', { samples: [flower('iris-onnx-v1')] });
   assert.equal(answer.status, 200, answer.body);
   assert.deepEqual(JSON.parse(answer.body).prediction.length, 1, answer.body);
 });
