@@ -20,6 +20,8 @@ export interface Deviation {
   readonly real?: RegExp;
   /** Matches our value as JSON. */
   readonly ours?: RegExp;
+  /** What our message says beyond the real one: without it, and without a full stop, they must be the same. */
+  readonly beyond?: RegExp;
   readonly reason: string;
 }
 
@@ -41,6 +43,14 @@ export function differences(ours: Json | undefined, real: Json | undefined, fiel
 const own = (json: { readonly [key: string]: Json }, key: string): Json | undefined =>
   Object.hasOwn(json, key) ? json[key] : undefined;
 
+const withoutStop = (text: string) => text.replace(/\.$/, '');
+
+/** Whether only what we say `beyond` makes the two texts differ. */
+function saysMore(beyond: RegExp, ours: Json | undefined, real: Json | undefined): boolean {
+  if (typeof ours !== 'string' || typeof real !== 'string') return false;
+  return withoutStop(ours.replace(beyond, '')) === withoutStop(real);
+}
+
 /** The deviation that means this difference. */
 export const deviationFor = (
   deviations: readonly Deviation[],
@@ -52,5 +62,6 @@ export const deviationFor = (
       deviation.scenarios.test(scenario) &&
       (deviation.fields?.test(field) ?? true) &&
       (deviation.real?.test(JSON.stringify(real) ?? '') ?? true) &&
-      (deviation.ours?.test(JSON.stringify(ours) ?? '') ?? true),
+      (deviation.ours?.test(JSON.stringify(ours) ?? '') ?? true) &&
+      (deviation.beyond === undefined || saysMore(deviation.beyond, ours, real)),
   );

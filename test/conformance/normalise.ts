@@ -29,6 +29,16 @@ const saidByScenario = new Set(['0', '99999999']);
 const sortedSets = (text: string) =>
   text.replace(/\{('[^{}]*')\}/g, (_, members: string) => `{${members.split(', ').sort().join(', ')}}`);
 
+/** Tags, params and metrics come in no order anybody may rely on, and so do the latest versions of each stage. */
+function inNoOrder(key: string): (a: Json, b: Json) => number {
+  const by = key === 'latest_versions' ? 'version' : 'key';
+  const rank = (item: Json) => {
+    const named = typeof item === 'object' && item !== null && !Array.isArray(item) && by in item;
+    return named ? String((item as { readonly [name: string]: Json })[by]) : '';
+  };
+  return (a, b) => (rank(a) < rank(b) ? -1 : Number(rank(a) > rank(b)));
+}
+
 function normaliser({ url }: Place) {
   const name = numbering();
   const experiment = (id: string) => (saidByScenario.has(id) ? id : name('experiment', id));
@@ -40,6 +50,7 @@ function normaliser({ url }: Place) {
       .replace(/m-[0-9a-f]{32}/g, (id) => name('model', id))
       .replace(/(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])/g, (id) => (nobody.test(id) ? id : name('run', id)))
       .replace(/(mlflow-artifacts:\/+(?:[^/]*@)?)(\d+)(?=\/|$|')/g, (_, before, id) => before + experiment(id))
+      .replace(/(mlflow-artifacts\/artifacts\/)(\d+)(?=\/)/g, (_, before, id) => before + experiment(id))
       .replace(/([Ee]xperiment(?: ID| with id)?[ =]'?)(\d+)/g, (_, before, id) => before + experiment(id))
       .replace(/\/tmp\/tmp[a-z0-9_]+/g, '<folder>')
       .replace(/0x[0-9a-f]{8,}/g, '<address>')
@@ -50,7 +61,7 @@ function normaliser({ url }: Place) {
     if (typeof json === 'string') return /^experiment_ids?$/.test(key) ? experiment(json) : inText(json);
     if (typeof json === 'number') return isTime(key, json) ? '<time>' : json;
     if (json === null || typeof json !== 'object') return json;
-    if (Array.isArray(json)) return json.map((item) => value(item, key));
+    if (Array.isArray(json)) return json.toSorted(inNoOrder(key)).map((item) => value(item, key));
     const entries = Object.entries(json as Record<string, Json>).sort(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(entries.map(([name, item]) => [inText(name), value(item, name)]));
   }

@@ -1,5 +1,6 @@
 """What a scenario is, what it may use, and how whatever came of it becomes JSON that two servers can be compared by."""
 
+import hashlib
 import math
 import re
 import signal
@@ -103,7 +104,8 @@ class Setting:
 
     def enter(self, scenario: Scenario) -> None:
         slug = re.sub(r"[^a-z0-9]+", "-", scenario.name.lower()).strip("-")[:60]
-        self.name = f"{scenario.category.replace(' ', '-')}-{slug}-{self.label}"
+        mark = hashlib.sha256(scenario.name.encode()).hexdigest()[:5]
+        self.name = f"{scenario.category.replace(' ', '-')}-{slug}-x{mark}-{self.label}"
         self._made = 0
         _last.status = None
 

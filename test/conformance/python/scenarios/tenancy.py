@@ -7,7 +7,7 @@ T = "tenancy"
 
 
 def _two(s):
-    return MlflowClient(f"{s.uri}/n/team-a"), MlflowClient(f"{s.uri}/n/team-b")
+    return [MlflowClient(f"{s.uri}/n/{team}", f"{s.uri}/n/{team}") for team in ("team-a", "team-b")]
 
 
 @scenario(T, "the same name of an experiment in both", expected=[["active"], ["active"], True])
@@ -87,7 +87,7 @@ def _(s):
 @scenario(T, "the root is the default namespace", expected=True)
 def _(s):
     s.client.create_experiment(s.name)
-    return MlflowClient(f"{s.uri}/n/default").get_experiment_by_name(s.name) is not None
+    return MlflowClient(f"{s.uri}/n/default", f"{s.uri}/n/default").get_experiment_by_name(s.name) is not None
 
 
 @scenario(T, "a name that no namespace can have", expected=True)
