@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -12,6 +12,8 @@ import { commandOf, freePort } from './registry/processes.ts';
 
 const script = fileURLToPath(new URL('./registry.ts', import.meta.url));
 const cache = mkdtempSync(join(tmpdir(), 'slipway-laptop-'));
+// As a home that others may look into: started by root, Postgres runs as another user, and comes through here.
+chmodSync(cache, 0o755);
 // Binaries that are built once are shared; data is not.
 mkdirSync(pathsFor(process.env).bin, { recursive: true });
 symlinkSync(pathsFor(process.env).bin, join(cache, 'bin'));

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { shortHash } from '../../contract/src/index.ts';
 import { pathsFor } from '../../test/cluster/paths.ts';
 
 export interface Place {
@@ -35,7 +36,7 @@ export function placeFor(environment: NodeJS.ProcessEnv): Place {
     folder,
     log: `${folder}/log`,
     minio: `${folder}/minio`,
-    postgres: closedToPostgres ? '/var/lib/slipway-registry/postgres' : `${folder}/postgres`,
+    postgres: closedToPostgres ? `/var/lib/slipway-registry-${shortHash(folder, 12)}/postgres` : `${folder}/postgres`,
     running: `${folder}/running.json`,
   };
 }
@@ -45,10 +46,12 @@ export function forget({ folder, postgres }: Place): void {
   for (const one of [dirname(postgres), folder]) rmSync(one, { recursive: true, force: true });
 }
 
-/** The passwords of this laptop's stores, made at the first start. */
-export function secretsOf({ folder }: Place): Secrets {
+/** The passwords of this laptop's stores, made at the first start. Throws when there is data whose passwords are gone. */
+export function secretsOf({ folder, postgres, minio }: Place): Secrets {
   const path = `${folder}/secrets.json`;
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Secrets;
+  const data = [postgres, minio].find((path) => existsSync(path));
+  if (data) throw new Error(`${data} holds data whose passwords are gone (${path}): --reset forgets the data`);
   const random = () => randomBytes(24).toString('hex');
   const secrets: Secrets = { postgres: random(), accessKey: random().slice(0, 20), secretKey: random() };
   mkdirSync(folder, { recursive: true, mode: 0o711 });
