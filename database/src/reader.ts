@@ -56,8 +56,8 @@ export interface RegistryReader {
   version(namespace: string, model: string, version: number): Promise<ModelVersionRow | undefined>;
   /** Oldest first, also from before the model was renamed; the key is an event id. */
   history(namespace: string, model: string, page: Page<string>): Promise<ModelEvent[]>;
-  /** Where the model's versions stood at that moment; undefined when nothing was ever registered under this name. */
-  stateAt(namespace: string, model: string, at: Date): Promise<ModelState | undefined>;
+  /** Where the model's versions stood at that moment (RFC 3339, to the microsecond as events are); undefined when nothing was ever registered under this name. */
+  stateAt(namespace: string, model: string, at: string): Promise<ModelState | undefined>;
 }
 
 type Times<T, K extends keyof T> = Omit<T, K> & Record<K, Date>;

@@ -72,7 +72,8 @@ function experimentRoutes(reader: RegistryReader): Router {
   return routes;
 }
 
-const Moment = z.iso.datetime({ offset: true });
+/** The year 0 is none to Postgres. */
+const Moment = z.iso.datetime({ offset: true }).regex(/^(?!0000)/);
 
 /** Where the versions of a model stood at the moment that `at` names. */
 async function stateAt(reader: RegistryReader, request: Request): Promise<object> {
@@ -80,7 +81,7 @@ async function stateAt(reader: RegistryReader, request: Request): Promise<object
   const at = Moment.safeParse(request.query['at']);
   if (!at.success)
     throw new ApiError('INVALID_PARAMETER_VALUE', 'at: expected a time such as 2026-01-31T12:00:00Z (RFC 3339)');
-  const state = await reader.stateAt(namespace, model, new Date(at.data));
+  const state = await reader.stateAt(namespace, model, at.data);
   if (!state) throw missing(`Registered Model with name=${model} not found in namespace ${namespace}`);
   return { at: at.data, ...state };
 }

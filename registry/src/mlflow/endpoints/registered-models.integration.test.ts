@@ -399,7 +399,10 @@ test('a renamed model keeps versions, aliases, tags and history, and its old nam
   await registry.ok('POST', 'model-versions/set-tag', { name: 'before', version: '1', key: 'k', value: 'v' });
   await registry.ok('POST', 'registered-models/alias', { name: 'before', alias: 'champion', version: '1' });
   await registry.ok('POST', 'model-versions/transition-stage', { name: 'before', version: '1', stage: 'Production' });
-  const then = new Date();
+  const { rows } = await registry.pool.query(
+    `SELECT to_char(max(time) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at FROM slipway.model_events WHERE model = 'before'`,
+  );
+  const then: string = rows[0].at;
   const { registered_model: renamed } = await registry.ok('POST', 'registered-models/rename', {
     name: 'before',
     new_name: 'after',
@@ -428,8 +431,11 @@ test('a renamed model keeps versions, aliases, tags and history, and its old nam
     stages: { Production: [1] },
     aliases: { champion: 1 },
   });
-  assert.deepEqual(await reader.stateAt('default', 'after', new Date()), { stages: {}, aliases: {} });
-  assert.deepEqual(await reader.stateAt('default', 'after', new Date(0)), { stages: {}, aliases: {} });
+  assert.deepEqual(await reader.stateAt('default', 'after', new Date(Date.now() + 1000).toISOString()), {
+    stages: {},
+    aliases: {},
+  });
+  assert.deepEqual(await reader.stateAt('default', 'after', new Date(0).toISOString()), { stages: {}, aliases: {} });
   assert.equal(await reader.stateAt('default', 'never', then), undefined);
 });
 
