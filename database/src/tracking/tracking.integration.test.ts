@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import type pg from 'pg';
 import { startPostgres, type TestPostgres } from '../../testing/postgres.ts';
 import { startRun } from '../../testing/rows.ts';
-import { connect, migrate, openStores, type Stores } from '../index.ts';
+import { connect, DatabaseUnavailableError, migrate, openStores, type Stores } from '../index.ts';
 import { type MetricPoint, type NewRun, openTracking, type RunEntity, type Tracking } from './index.ts';
 
 let postgres: TestPostgres;
@@ -257,6 +257,36 @@ test('of two values for one param at once one is kept and the other refused', as
     (await read(namespace, runId)).tags.map(({ key }) => key),
     written.map((n) => `tag-${n}`),
   );
+});
+
+test('a connection that breaks in mid-write leaves nothing behind, says "not now", and the same again goes through', async () => {
+  const { namespace, runId } = await freshRun();
+  const batch = { metrics: [point()], params: [{ key: 'C', value: '1' }], tags: [{ key: 't', value: '1' }] };
+  const holder = await pools[1].connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM slipway.runs WHERE namespace = $1 AND run_id = $2 FOR UPDATE', [
+      namespace,
+      runId,
+    ]);
+    const failed = assert.rejects(tracking.logBatch(namespace, runId, batch), DatabaseUnavailableError);
+    // The write waits for the row: now its connection breaks.
+    for (let broken = 0; broken === 0; )
+      broken = (
+        await pools[1].query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%log_batch%'`,
+        )
+      ).rows.length;
+    await failed;
+  } finally {
+    await holder.query('ROLLBACK');
+    holder.release();
+  }
+  const untouched = await read(namespace, runId);
+  assert.deepEqual([untouched.metrics, untouched.params, untouched.tags], [[], [], []]);
+  assert.deepEqual(await tracking.logBatch(namespace, runId, batch), { stage: 'active' });
+  assert.equal((await read(namespace, runId)).params.length, 1);
 });
 
 test('of many experiments of one name at once one is made, and numbers have no gaps', async () => {

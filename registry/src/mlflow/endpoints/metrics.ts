@@ -18,7 +18,11 @@ const SEE_DOCS = 'See the API docs for more information about request parameters
 export const pageToken = ({ timestamp, step, value }: HistoryPlace): string =>
   Buffer.from(JSON.stringify([timestamp, step, String(value)])).toString('base64url');
 
-const place = z.tuple([z.int(), z.int(), z.string().transform(Number)]);
+const asNumber = z
+  .string()
+  .refine((text) => String(Number(text)) === text)
+  .transform(Number);
+const place = z.tuple([z.int(), z.int(), asNumber]);
 
 /** The place a token stands for; throws for a text that this server did not give. */
 export function placeFrom(token: string): HistoryPlace {
