@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openReader } from '@slipway/database';
-import { type Fixture, type Refusal, startModels } from '../testing/models.ts';
+import { type Fixture, type Refusal, startModels, waitingForLocks } from '../testing/models.ts';
 
 let registry: Fixture;
 before(async () => {
@@ -513,6 +513,7 @@ test('a delete waits for who begins to serve the version, and then sees it', asy
     await client.query('BEGIN');
     await client.query("SELECT FROM slipway.model_versions WHERE model = 'raced' AND version = 1 FOR UPDATE");
     const deleting = registry.call('DELETE', 'registered-models/delete', { name: 'raced' });
+    await waitingForLocks(registry.pool, 1);
     await client.query(
       "INSERT INTO slipway.version_uses (namespace, model, version, service) VALUES ('default', 'raced', 1, 'iris')",
     );

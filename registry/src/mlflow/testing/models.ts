@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { connect, type Database } from '@slipway/database';
 import { ObjectStoreError } from '@slipway/object-store';
 import { startPostgres } from '../../../../database/testing/postgres.ts';
+import { eventually } from '../../../../test/support/eventually.ts';
 import { type Served, type ServeOptions, serveRegistry } from '../../../testing/serve.ts';
 import type { TenantArtifacts } from '../../artifacts/tenant-artifacts.ts';
 
@@ -88,6 +89,16 @@ export async function startModels(options: ServeOptions = {}): Promise<Fixture> 
     },
   };
 }
+
+/** Resolves once so many sessions of the database wait for a lock that another one holds. */
+export const waitingForLocks = (pool: Database, sessions: number): Promise<unknown> =>
+  eventually(async () => {
+    const { rows } = await pool.query(
+      "SELECT count(*)::int AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    if (rows[0].waiting < sessions) throw new Error(`${rows[0].waiting} of ${sessions} wait`);
+    return true;
+  });
 
 /** One request that is refused. */
 export interface Refusal {
