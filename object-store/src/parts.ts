@@ -24,39 +24,25 @@ export interface Part {
 export async function* partsOf(body: AsyncIterable<Buffer>, partBytes: number): AsyncGenerator<Part> {
   const memory: Buffer[] = [];
   let number = 0;
-  let pending: Buffer[] = [];
-  let length = 0;
-  /** A body of one part is not worth a whole part's memory. */
-  const memoryFor = (bytes: number): Buffer => {
-    if (number === 0 && bytes < partBytes) return Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  const room = (): Buffer => {
     const slot = number % 2;
     memory[slot] = memory[slot] ?? Buffer.allocUnsafeSlow(partBytes);
     return memory[slot];
   };
-  const cut = (bytes: number): Buffer => {
-    const into = memoryFor(bytes);
-    pending = copyInto(into, pending, bytes);
-    number += 1;
-    length -= bytes;
-    return into.subarray(0, bytes);
-  };
   for await (const chunk of body) {
-    pending.push(chunk);
-    length += chunk.length;
-    // Longer than a part, not as long: the last part is known only when the body has ended.
-    while (length > partBytes) yield { bytes: cut(partBytes), last: false };
+    let taken = 0;
+    while (taken < chunk.length) {
+      // A full part is given away when more comes, not before: only then is it known not to be the last.
+      if (filled === partBytes) {
+        yield { bytes: room(), last: false };
+        number += 1;
+        filled = 0;
+      }
+      const copied = chunk.copy(room(), filled, taken);
+      taken += copied;
+      filled += copied;
+    }
   }
-  yield { bytes: cut(length), last: true };
-}
-
-/** Fills `into` with the first `upTo` bytes of the chunks; returns what is left of them. */
-function copyInto(into: Buffer, chunks: readonly Buffer[], upTo: number): Buffer[] {
-  let filled = 0;
-  for (const [index, chunk] of chunks.entries()) {
-    const take = Math.min(chunk.length, upTo - filled);
-    chunk.copy(into, filled, 0, take);
-    filled += take;
-    if (take < chunk.length) return [chunk.subarray(take), ...chunks.slice(index + 1)];
-  }
-  return [];
+  yield { bytes: filled === 0 ? Buffer.alloc(0) : room().subarray(0, filled), last: true };
 }

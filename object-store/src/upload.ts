@@ -15,9 +15,11 @@ export interface UploadCalls {
 const MOST_PARTS = 10_000;
 const SMALLEST_PART = 8 * 1024 * 1024;
 
-/** Parts for so many bytes: 8 MiB, unless more than 10,000 of them would be needed. */
+/** Parts for so many bytes: 8 MiB, unless the whole is less, or more than 10,000 of them would be needed. */
 export const partBytesFor = (size: number | undefined): number =>
-  Math.max(SMALLEST_PART, Math.ceil((size ?? 0) / MOST_PARTS));
+  size !== undefined && size < SMALLEST_PART
+    ? Math.max(size, 1)
+    : Math.max(SMALLEST_PART, Math.ceil((size ?? 0) / MOST_PARTS));
 
 interface Progress {
   readonly parts: UploadedPart[];

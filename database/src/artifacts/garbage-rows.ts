@@ -1,10 +1,12 @@
+import { databaseError } from '../errors.ts';
 import { deleteVersion } from '../models/changes.ts';
 import { type Database, query, transaction } from '../pool.ts';
 import { inLineage, referencesOf, supersededTime } from './references.ts';
 import type { ExpiredRow, GarbageRows, RetentionPolicy, RetiredVersion } from './types.ts';
 
-/** Runs whose metrics and tags one statement deletes. */
-const AT_ONCE = 200;
+/** Runs whose metrics and tags one statement deletes, and how long that may take: one run may have millions of points. */
+const AT_ONCE = 20;
+const PURGE_MS = 15 * 60_000;
 const ACTOR = 'retention';
 
 /** The deletion of a row, or of the experiment it is in, is long past. */
@@ -72,6 +74,18 @@ const retire = (pool: Database, namespace: string, { model, version }: RetiredVe
     return 'done' in deletion;
   });
 
+/** The ids a statement returns that may take far longer than those a client waits for. */
+const patiently = (pool: Database, text: string, values: unknown[]): Promise<string[]> =>
+  transaction(pool, async (client) => {
+    await query(client, `SET LOCAL statement_timeout = ${PURGE_MS}`);
+    try {
+      const { rows } = await client.query<{ id: string | number }>({ text, values, query_timeout: PURGE_MS } as never);
+      return rows.map(({ id }) => String(id));
+    } catch (error) {
+      throw databaseError(error);
+    }
+  });
+
 /** Rows as garbage collection sees them, over one pool. */
 export const garbageRows = (pool: Database): GarbageRows => ({
   async namespaces() {
@@ -92,13 +106,10 @@ export const garbageRows = (pool: Database): GarbageRows => ({
 
   async purgeSome(namespace, deletedBefore) {
     for (const [kind, select, table, key, alias] of kinds) {
-      const rows = await query<{ id: string | number }>(
-        pool,
-        `DELETE FROM slipway.${table} WHERE namespace = $1 AND ${key} IN (${select} LIMIT ${AT_ONCE} FOR UPDATE OF ${alias} SKIP LOCKED)
-           RETURNING ${key} AS id`,
-        [namespace, new Date(deletedBefore)],
-      );
-      if (rows.length > 0) return rows.map(({ id }) => ({ kind, id: String(id) }));
+      const text = `DELETE FROM slipway.${table} WHERE namespace = $1 AND ${key} IN (${select} LIMIT ${AT_ONCE} FOR UPDATE OF ${alias} SKIP LOCKED)
+        RETURNING ${key} AS id`;
+      const ids = await patiently(pool, text, [namespace, new Date(deletedBefore)]);
+      if (ids.length > 0) return ids.map((id) => ({ kind, id }));
     }
     return [];
   },

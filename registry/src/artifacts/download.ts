@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { ByteRange, ObjectBody, ObjectInfo } from '@slipway/object-store';
+import { streamedBy } from './young-memory.ts';
 
 /** A client that takes nothing for so long is gone. */
 const IDLE_MS = 120_000;
@@ -60,6 +61,7 @@ const commonHeaders = (download: Download, info: ObjectInfo): Record<string, str
 
 async function stream({ body }: ObjectBody, response: ServerResponse): Promise<void> {
   response.setTimeout(IDLE_MS, () => response.destroy());
+  body.on('data', (chunk: Buffer) => streamedBy(chunk.length));
   try {
     await pipeline(body, response);
   } catch (error) {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiError, invalid } from '../errors.ts';
+import { streamedBy } from './young-memory.ts';
 
 export interface Patience {
   /** How long nothing may come. */
@@ -82,6 +83,7 @@ export function received(request: IncomingMessage, expected?: string, patience: 
     const body = request.iterator({ destroyOnReturn: false })[Symbol.asyncIterator]();
     for await (const chunk of arriving(body as AsyncIterator<Buffer>, patience)) {
       hash.update(chunk);
+      streamedBy(chunk.length);
       yield chunk;
     }
     digest = hash.digest('hex');
