@@ -12,7 +12,7 @@ import { drive } from './driver.ts';
 const only = process.env['SLIPWAY_CONFORMANCE_ONLY'];
 /** For work on many: where what differs is written, with the client's label appended. */
 const report = process.env['SLIPWAY_CONFORMANCE_REPORT'];
-const TESTING_MS = 10 * 60_000;
+const TESTING_MS = 15 * 60_000;
 
 const verdicts = new Map<string, readonly Verdict[]>();
 let both: Both | Skipped;
