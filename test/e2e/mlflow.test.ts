@@ -59,7 +59,7 @@ test('a script that logs an ONNX model and moves it to Production is served by i
   await waitForVersion(namespace, 'iris', 1);
   const answer = await predict(namespace, 'iris', { samples: [flower('iris-onnx-v1')] });
   assert.equal(answer.status, 200, answer.body);
-  assert.deepEqual(JSON.parse(answer.body).prediction.length, 1, answer.body);
+  assert.deepEqual(JSON.parse(answer.body).class_id, [0], answer.body);
 });
 
 test('the classic script registers a pickle: it is tracked, and says what would make it servable', async () => {

@@ -74,6 +74,12 @@ export const TrainingJobSpec = z
     model: ModelName.exactOptional().describe(
       'Registered model the result becomes a version of. Absent: train and track only.',
     ),
+    experiment: z
+      .string()
+      .min(1)
+      .max(250)
+      .exactOptional()
+      .describe('MLflow experiment its runs are tracked in, made when it is new. Absent: one named like this object.'),
     algorithm: Algorithm.exactOptional().describe('Train with a built-in algorithm.'),
     container: Container.exactOptional().describe('Train with an image of your own.'),
     parameters: z

@@ -72,7 +72,7 @@ async function drive(turn: Turn): Promise<Result<TrainingJobStatus>> {
   const now = ctx.now();
   const started = await deps.runs.start({
     namespace: metadata.namespace,
-    experiment: metadata.name,
+    experiment: spec.experiment ?? metadata.name,
     trainingJob: metadata.name,
     ownerUid: metadata.uid ?? '',
     generation: metadata.generation ?? 1,
