@@ -45,6 +45,10 @@ test('what no order is promised for is put in order; results of a search are not
   });
 });
 
+test("a page token is there or not: what it says is the server's own", () => {
+  assert.deepEqual(normalise({ next_page_token: 'abc' }, place), { next_page_token: '<token>' });
+});
+
 test('names of runs, addresses and printed sets are what they are everywhere', () => {
   assert.deepEqual(normalise(['angry-robin-83', `${place.url}/x`, "not one of '{'b', 'a'}'"], place), [
     '<run-name>',

@@ -53,11 +53,13 @@ function normaliser({ url }: Place) {
       .replace(/(mlflow-artifacts\/artifacts\/)(\d+)(?=\/)/g, (_, before, id) => before + experiment(id))
       .replace(/([Ee]xperiment(?: ID| with id)?[ =]'?)(\d+)/g, (_, before, id) => before + experiment(id))
       .replace(/\/tmp\/tmp[a-z0-9_]+/g, '<folder>')
+      .replace(/\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?/g, '<time>')
       .replace(/0x[0-9a-f]{8,}/g, '<address>')
       .replace(/^[a-z]+-[a-z]+-\d+$/, '<run-name>');
   const isTime = (key: string, value: number) => /time/.test(key) && value > 1.6e12;
 
   function value(json: Json, key: string): Json {
+    if (key === 'next_page_token') return '<token>';
     if (typeof json === 'string') return /^experiment_ids?$/.test(key) ? experiment(json) : inText(json);
     if (typeof json === 'number') return isTime(key, json) ? '<time>' : json;
     if (json === null || typeof json !== 'object') return json;
