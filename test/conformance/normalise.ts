@@ -58,11 +58,13 @@ function normaliser({ url }: Place) {
       .replace(/^[a-z]+-[a-z]+-\d+$/, '<run-name>');
   const isTime = (key: string, value: number) => /time/.test(key) && value > 1.6e12;
 
-  function value(json: Json, key: string): Json {
+  function leaf(json: string | number | boolean | null, key: string): Json {
     if (key === 'next_page_token') return '<token>';
     if (typeof json === 'string') return /^experiment_ids?$/.test(key) ? experiment(json) : inText(json);
-    if (typeof json === 'number') return isTime(key, json) ? '<time>' : json;
-    if (json === null || typeof json !== 'object') return json;
+    return typeof json === 'number' && isTime(key, json) ? '<time>' : json;
+  }
+  function value(json: Json, key: string): Json {
+    if (json === null || typeof json !== 'object') return leaf(json, key);
     if (Array.isArray(json)) return json.toSorted(inNoOrder(key)).map((item) => value(item, key));
     const entries = Object.entries(json as Record<string, Json>).sort(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(entries.map(([name, item]) => [inText(name), value(item, name)]));
