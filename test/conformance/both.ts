@@ -35,8 +35,11 @@ export const CLIENTS = ['new', 'old'].map((label) => {
 });
 
 async function installed(): Promise<readonly Client[]> {
-  const pythons = await Promise.all(CLIENTS.map(({ requirements }) => pythonWith(requirements)));
-  return CLIENTS.map(({ label, version }, index) => ({ label, version, python: pythons[index] as string }));
+  const clients: Client[] = [];
+  // One after the other: without an index the first failure is the end of it.
+  for (const { label, version, requirements } of CLIENTS)
+    clients.push({ label, version, python: await pythonWith(requirements) });
+  return clients;
 }
 
 /** Starts both on empty stores, or says why no client can be had. */

@@ -35,6 +35,13 @@ interface Command {
   readonly port: number;
 }
 
+/** The process groups that run: none of them may outlive a test that is ended from outside. */
+const groups = new Set<number>();
+process.once('exit', () => {
+  for (const group of groups) process.kill(-group, 'SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const closed = once(child, 'close');
@@ -49,6 +56,8 @@ async function start({ name, command, args, env, ready, port }: Command): Promis
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
+  if (child.pid !== undefined) groups.add(child.pid);
+  child.once('exit', () => groups.delete(child.pid as number));
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {
