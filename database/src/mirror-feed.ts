@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { listenForVersions } from './listen.ts';
-import { query } from './pool.ts';
+import { query, transaction } from './pool.ts';
 import { labelColumns, labelsFrom, type VersionRow } from './rows.ts';
 import type { MirroredRow, MirrorFeed, OpenRun } from './types.ts';
 
@@ -30,6 +30,11 @@ const columns = `v.namespace, v.model, v.version, v.status, v.version_key, v.obj
 const isPrompt = (namespace: string, model: string) => `EXISTS (SELECT FROM slipway.registered_model_tags p
   WHERE p.namespace = ${namespace} AND p.model = ${model} AND p.key = 'mlflow.prompt.is_prompt' AND lower(p.value) = 'true')`;
 
+/** The newest versions of a model. */
+const newest = (namespace: string, model: string) => `SELECT n.version FROM slipway.model_versions n
+  WHERE n.namespace = ${namespace} AND n.model = ${model} AND n.status <> 'DELETED'
+  ORDER BY n.version DESC LIMIT ${NEWEST}`;
+
 /**
  * Archived versions are put away: being archived is no reason to be in the cluster. One that is not verified yet is
  * there until it is, since somebody waits for it.
@@ -38,15 +43,13 @@ const isWanted = `v.status <> 'DELETED' AND NOT ${isPrompt('v.namespace', 'v.mod
   v.stage IN ('Staging', 'Production') OR v.status = 'PENDING_REGISTRATION'
   OR EXISTS (SELECT FROM slipway.model_aliases a WHERE (a.namespace, a.model, a.version) = (v.namespace, v.model, v.version))
   OR EXISTS (SELECT FROM slipway.version_uses u WHERE (u.namespace, u.model, u.version) = (v.namespace, v.model, v.version))
-  OR (SELECT count(*) FROM (SELECT FROM slipway.model_versions n WHERE n.namespace = v.namespace AND n.model = v.model
-        AND n.version > v.version AND n.status <> 'DELETED' LIMIT ${NEWEST}) newer) < ${NEWEST})`;
+  OR v.version >= (SELECT min(newest.version) FROM (${newest('v.namespace', 'v.model')}) newest))`;
 
 const PAGE = `WITH models AS MATERIALIZED (
     SELECT m.name FROM slipway.registered_models m WHERE m.namespace = $1 AND m.name > $2 ORDER BY m.name LIMIT ${MODELS_PER_PAGE}
   ), chosen AS (
     SELECT m.name, c.version FROM models m CROSS JOIN LATERAL (
-      (SELECT v.version FROM slipway.model_versions v
-         WHERE v.namespace = $1 AND v.model = m.name AND v.status <> 'DELETED' ORDER BY v.version DESC LIMIT ${NEWEST})
+      (${newest('$1', 'm.name')})
       UNION (SELECT v.version FROM slipway.model_versions v
          WHERE v.namespace = $1 AND v.model = m.name AND v.status <> 'DELETED' AND v.stage = 'Production'
          ORDER BY v.version DESC LIMIT ${MOST_STAGED})
@@ -59,9 +62,9 @@ const PAGE = `WITH models AS MATERIALIZED (
       UNION (SELECT u.version FROM slipway.version_uses u WHERE u.namespace = $1 AND u.model = m.name)
     ) c WHERE NOT ${isPrompt('$1', 'm.name')}
   )
-  SELECT ${columns}, true AS is_wanted FROM chosen c
-    JOIN slipway.model_versions v ON v.namespace = $1 AND v.model = c.name AND v.version = c.version
-    WHERE v.status <> 'DELETED'`;
+  SELECT ${columns}, true AS is_wanted FROM chosen c CROSS JOIN LATERAL (
+      SELECT w.* FROM slipway.model_versions w
+        WHERE w.namespace = $1 AND w.model = c.name AND w.version = c.version AND w.status <> 'DELETED' LIMIT 1) v`;
 
 const mirrored = (row: Row): MirroredRow => ({
   namespace: row.namespace,
@@ -74,12 +77,25 @@ const mirrored = (row: Row): MirroredRow => ({
   isWanted: row.is_wanted,
 });
 
+/**
+ * Rows in the order of the primary key, one after the other: the planner believes that all models have about as many
+ * versions as the average one, and would read a million rows and sort them to get at the last fifty.
+ */
+const byKey = <R>(pool: pg.Pool, text: string, values: readonly unknown[]): Promise<R[]> =>
+  transaction(pool, async (client) => {
+    await query(client, BY_KEY);
+    return query<R>(client, text, values);
+  });
+const BY_KEY = ['jit', 'enable_sort', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin']
+  .map((setting) => `SET LOCAL ${setting} = off`)
+  .join('; ');
+
 /** Reads alone: nothing here changes a row. */
 export const mirrorFeed = (pool: pg.Pool): MirrorFeed => ({
   listen: (handlers) => listenForVersions(pool, handlers),
 
   async find(versionKey) {
-    const [row] = await query<Row>(
+    const [row] = await byKey<Row>(
       pool,
       `SELECT ${columns}, ${isWanted} AS is_wanted FROM slipway.model_versions v WHERE v.version_key = $1`,
       [versionKey],
@@ -88,7 +104,7 @@ export const mirrorFeed = (pool: pg.Pool): MirrorFeed => ({
   },
 
   async findVersion({ namespace, model, version }) {
-    const [row] = await query<Row>(
+    const [row] = await byKey<Row>(
       pool,
       `SELECT ${columns}, ${isWanted} AS is_wanted FROM slipway.model_versions v
          WHERE v.namespace = $1 AND v.model = $2 AND v.version = $3`,
@@ -113,7 +129,7 @@ export const mirrorFeed = (pool: pg.Pool): MirrorFeed => ({
     );
     const { last = null, count = 0 } = models[0] ?? {};
     if (last === null) return { rows: [] };
-    const rows = (await query<Row>(pool, PAGE, [namespace, after])).map(mirrored);
+    const rows = (await byKey<Row>(pool, PAGE, [namespace, after])).map(mirrored);
     return { rows, ...(count === MODELS_PER_PAGE && { last }) };
   },
 

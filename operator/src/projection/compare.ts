@@ -7,7 +7,8 @@ import { isProjection } from '../controllers/mirroring.ts';
 import { ModelVersion, UNPROJECT_ANNOTATION } from '../controllers/model-version/api.ts';
 import { usersOf } from '../controllers/model-version/usage.ts';
 import type { Kube } from '../kube/client.ts';
-import { isConflict } from '../kube/errors.ts';
+import { isConflict, isForbidden } from '../kube/errors.ts';
+import type { Logger } from '../runtime/reconcile.ts';
 import { agrees, findMirror, numberOf } from './find.ts';
 
 export interface Comparison {
@@ -18,6 +19,7 @@ export interface Comparison {
   /** Lets the row of that key be projected. */
   readonly project: (versionKey: string) => void;
   readonly signal: AbortSignal;
+  readonly log: Logger;
 }
 
 /** Between two pages: rows are compared at the database's leisure. */
@@ -26,7 +28,7 @@ const PAUSE_MS = 50;
 const idOf = (model: string, version: number | undefined): string => `${model}\n${version}`;
 
 export async function compareNamespace(comparison: Comparison, namespace: string): Promise<void> {
-  const { feed, kube, signal } = comparison;
+  const { feed, kube, signal, log } = comparison;
   // Taken before the rows are read: an object made meanwhile is not judged by rows that are older than it.
   const objects = kube.list(ModelVersion, { namespace });
   const wanted = new Set<string>();
@@ -43,23 +45,25 @@ export async function compareNamespace(comparison: Comparison, namespace: string
   for (const object of objects) {
     const isGoing = object.metadata.deletionTimestamp !== undefined;
     if (isGoing || wanted.has(idOf(object.spec.model, numberOf(object)))) continue;
-    await unlessChanged(retire(comparison, object));
+    await unlessRefused(log, retire(comparison, object));
   }
 }
 
-/** Somebody wrote the object at the same time: the next comparison sees what it is then. */
-const unlessChanged = (work: Promise<void>): Promise<void> =>
+/** Somebody wrote the object at the same time, or we may not: the next comparison sees how it is then. */
+const unlessRefused = (log: Logger, work: Promise<void>): Promise<void> =>
   work.catch((error) => {
-    if (!isConflict(error)) throw error;
+    if (isForbidden(error))
+      log.warn({ error }, 'a ModelVersion that belongs in the registry alone could not be taken away');
+    else if (!isConflict(error)) throw error;
   });
 
-async function compareRow({ kube, look, project }: Comparison, row: MirroredRow): Promise<void> {
+async function compareRow({ kube, look, project, log }: Comparison, row: MirroredRow): Promise<void> {
   const found = findMirror(kube, row);
   if (found === 'taken' || found === 'unreadable') return;
   if (!found) return project(row.versionKey);
   if (found.metadata.annotations?.[UNPROJECT_ANNOTATION] !== undefined && !found.metadata.deletionTimestamp) {
     // It was about to be taken away and is wanted again.
-    await unlessChanged(kube.patch(found, { metadata: { annotations: { [UNPROJECT_ANNOTATION]: null } } }));
+    await unlessRefused(log, kube.patch(found, { metadata: { annotations: { [UNPROJECT_ANNOTATION]: null } } }));
   }
   if (!agrees(found, row)) look(found.metadata);
 }

@@ -96,7 +96,7 @@ export function createProjection(options: ProjectionOptions): Projection {
       if (ctx.signal.aborted) return;
       if (await eligible.isEligible(namespace)) {
         await compareNamespace(
-          { feed, kube: ctx.kube, look, project: (key) => queue.add(key), signal: ctx.signal },
+          { feed, kube: ctx.kube, look, project: (key) => queue.add(key), signal: ctx.signal, log },
           namespace,
         );
       }
