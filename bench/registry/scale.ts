@@ -70,6 +70,7 @@ function callsFor(experiment: string, { models, versionsPerModel, runs }: Scale)
       () => get('model-versions/search', { filter: `name='${model()}'`, max_results: '100' }),
     ],
     ['search versions by tag', () => get('model-versions/search', { filter: "tags.by = 'bench'", max_results: '100' })],
+    ['search models, first page', () => get('registered-models/search', { max_results: '100' })],
     [
       'search models, by name',
       () => get('registered-models/search', { filter: `name LIKE '${model()}%'`, max_results: '100' }),
