@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { waitForCondition, waitForTrainedVersion, waitForVersion } from '../test/support/conditions.ts';
 import { apply, dropNamespace, kubectl, makeNamespace, patch } from '../test/support/kubectl.ts';
 import { setosa } from '../test/support/manifests.ts';
+import { openNotebook } from '../test/support/notebook.ts';
 import { predict } from '../test/support/predict.ts';
 import { replaceBlock } from './readme-blocks.ts';
 
@@ -33,7 +34,17 @@ async function outputs(): Promise<Record<string, string>> {
   await waitForVersion(namespace, 'iris', 1);
   await waitForCondition(namespace, 'infsvc/iris', { type: 'Ready', status: 'True' });
   const after = show('get', 'infsvc', 'iris', '-o', 'wide');
-  return { get, describe, predict: `${curl}\n${answer.body}`, switch: `${switched}\n${after}` };
+  const mlflow = await registered();
+  return { get, describe, mlflow, predict: `${curl}\n${answer.body}`, switch: `${switched}\n${after}` };
+}
+
+/** What a notebook prints, and what kubectl shows of it. */
+async function registered(): Promise<string> {
+  const notebook = await openNotebook(namespace);
+  const script = 'examples/mlflow/iris_onnx.py';
+  const printed = notebook.python(readFileSync(script, 'utf8')).trimEnd();
+  await waitForCondition(namespace, 'mv/iris-onnx-v1', { type: 'Ready', status: 'True' });
+  return `$ python ${script}\n${printed}\n${show('get', 'mv', 'iris-onnx-v1')}`;
 }
 
 makeNamespace(namespace);

@@ -43,6 +43,9 @@ export const RegistryVariables = z.object({
   RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
   ALLOWED_ORIGINS: listOf(z.url({ protocol: /^https?$/, error: 'expected origins such as https://ml.example.com' })),
   ARTIFACT_PRESIGNED: yesOrNo.default('false'),
+  ARTIFACT_PUBLIC_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'expected a URL such as https://s3.example.com' })
+    .optional(),
   POSTGRES_POOL_SIZE: wholeNumber(2, 200, 16),
   // Read by the subcommand gc (gc/command.ts), and checked for every start.
   RETENTION_KEEP_LAST: z
@@ -85,6 +88,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** Clients may be sent to the object store for large artifacts: then it must be reachable for them. */
   readonly presigned: boolean;
+  /** The object store's URL for clients, when it is not the one the registry uses itself. */
+  readonly publicEndpoint: string | undefined;
   readonly poolSize: number;
   /** How long the endpoints of the Service may still send requests after SIGTERM. */
   readonly drainMs: number;
@@ -116,6 +121,7 @@ const configFrom = (
   runTokenKey: own.RUN_TOKEN_KEY,
   allowedOrigins: own.ALLOWED_ORIGINS.map((origin) => new URL(origin).origin),
   presigned: own.ARTIFACT_PRESIGNED === 'true',
+  publicEndpoint: own.ARTIFACT_PUBLIC_ENDPOINT,
   poolSize: own.POSTGRES_POOL_SIZE,
   drainMs: own.DRAIN_SECONDS * 1000,
   postgres,

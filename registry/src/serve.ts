@@ -27,7 +27,7 @@ export async function serve(config: Config, log: Logger): Promise<void> {
   if (config.auth === 'none') log.warn({}, 'AUTH=none: whoever reaches this port reads and writes every namespace');
   const registry = createRegistry({
     pool,
-    store: openObjectStore(config.objectStorage),
+    store: openObjectStore(config.objectStorage, { publicEndpoint: config.publicEndpoint }),
     presigned: config.presigned,
     admit: await admissionFor({ config, pool, log }),
     verified: config.verified,

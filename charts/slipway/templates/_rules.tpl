@@ -1,6 +1,7 @@
 {{/* What the operator may do where it works: one list for its ClusterRole or for its Roles. */}}
 {{- define "slipway.operatorRules" -}}
-# What people write. The operator marks objects (finalizers) and reports (status); it never rewrites a spec.
+# What people write. The operator marks objects (finalizers), reports (status), and carries what clients of the
+# registry say of a version (stage, aliases, tags, description) into its object; nothing else of a spec is ever rewritten.
 - apiGroups: [slipway.dev]
   resources: [trainingjobs, modelversions, inferenceservices]
   verbs: [get, list, watch, patch]
@@ -11,10 +12,10 @@
 - apiGroups: [slipway.dev]
   resources: [trainingjobs/finalizers, modelversions/finalizers, inferenceservices/finalizers]
   verbs: [update]
-# Versions a run published become objects.
+# Versions of the registry are shown as objects, as long as they are wanted or young.
 - apiGroups: [slipway.dev]
   resources: [modelversions]
-  verbs: [create]
+  verbs: [create, delete]
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]

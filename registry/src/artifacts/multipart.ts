@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { ApiError, invalid, missing } from '../errors.ts';
 import { jsonObjectOf } from '../http/body.ts';
 import type { Exchange } from '../http/exchange.ts';
-import { list, parseRequest, requiredInteger, requiredText } from '../mlflow/request.ts';
+import { list, parseRequest, requiredInteger, requiredText } from '../http/parameters.ts';
 import { contentDisposition } from './download.ts';
 import { artifactKey } from './location.ts';
 import { artifactPath } from './path.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { dropNamespace, kubectl, makeNamespace } from '../../../test/support/kubectl.ts';
-import { clusterConfig } from '../kubernetes.ts';
+import { clusterConfig } from './cluster.ts';
 import { accessReviews } from './access-reviews.ts';
 
 const namespace = 'registry-access-reviews';

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import type { Access, Caller } from '../http/exchange.ts';
-import { parseRequest } from './request.ts';
+import { parseRequest } from '../http/parameters.ts';
 
 /** For whom an endpoint works. */
 export interface Call {

@@ -1,7 +1,7 @@
 /** What MLflow allows names and values to be, and its words where one is refused. Pure. */
 import type { KeyValue } from '@slipway/database';
 import { type ApiError, invalid } from '../errors.ts';
-import { shown } from './request.ts';
+import { shown } from '../http/parameters.ts';
 
 /** The tag that says the name of a run. */
 export const RUN_NAME = 'mlflow.runName';

@@ -1,8 +1,8 @@
 /** What models, aliases, stages and numbers may be called, and MLflow's words where one is refused. Pure. */
 import type { KeyValue } from '@slipway/database';
 import { invalid } from '../errors.ts';
+import { shown } from '../http/parameters.ts';
 import { checkLength, checkName, MAX_KEY } from './limits.ts';
-import { shown } from './request.ts';
 
 const MAX_NAME = 250;
 const MAX_VALUE = 100_000;

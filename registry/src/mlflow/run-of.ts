@@ -2,8 +2,8 @@
 import type { RunOutcome, Tracking } from '@slipway/database';
 import { z } from 'zod';
 import { type ApiError, invalid, missing } from '../errors.ts';
+import { requiredText } from '../http/parameters.ts';
 import type { Call } from './endpoint.ts';
-import { requiredText } from './request.ts';
 
 /** Parameters of a request about one run. Clients of before MLflow 1.0 call its id run_uuid. */
 export const ofRun = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>

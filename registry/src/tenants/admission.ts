@@ -30,7 +30,7 @@ async function usersGate({ config, log }: Around): Promise<Gate> {
 async function clusterGate({ config }: Around): Promise<Gate> {
   const [{ accessReviews }, { clusterConfig }] = await Promise.all([
     import('../auth/access-reviews.ts'),
-    import('../kubernetes.ts'),
+    import('../auth/cluster.ts'),
   ]);
   return kubernetesGate(accessReviews(clusterConfig()), { ...config, now: Date.now });
 }
@@ -49,7 +49,7 @@ async function tenantsFor({ config, pool, log }: Around): Promise<Tenants> {
   if (config.namespaces === 'any') return anyTenants(store);
   const [{ namespaceReader }, { clusterConfig }] = await Promise.all([
     import('./kubernetes-namespaces.ts'),
-    import('../kubernetes.ts'),
+    import('../auth/cluster.ts'),
   ]);
   return kubernetesTenants({
     read: namespaceReader(clusterConfig()),

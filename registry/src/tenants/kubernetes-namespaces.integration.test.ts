@@ -5,7 +5,7 @@ import { connect, migrate, openAdmission, openStores } from '@slipway/database';
 import { startPostgres, type TestPostgres } from '../../../database/testing/postgres.ts';
 import { startRun } from '../../../database/testing/rows.ts';
 import { dropNamespace, kubectl, makeNamespace } from '../../../test/support/kubectl.ts';
-import { clusterConfig } from '../kubernetes.ts';
+import { clusterConfig } from '../auth/cluster.ts';
 import { namespaceReader } from './kubernetes-namespaces.ts';
 import { kubernetesTenants } from './tenants.ts';
 

@@ -4,9 +4,9 @@ import { fileJson } from '../../artifacts/file-json.ts';
 import { artifactPathOf, clientUri } from '../../artifacts/location.ts';
 import { subPath } from '../../artifacts/path.ts';
 import { invalid, missing } from '../../errors.ts';
+import { requiredText, text, unlessEmpty } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
-import { requiredText, text, unlessEmpty } from '../request.ts';
 
 /** What lies directly in a folder of a root; a file's own path and a path that is not there list nothing. */
 async function listing({ artifacts }: MlflowDeps, namespace: string, root: string, folder: string): Promise<object> {

@@ -2,12 +2,12 @@
 import type { ExperimentOutcome } from '@slipway/database';
 import { z } from 'zod';
 import { ApiError, invalid, missing } from '../../errors.ts';
+import { keyValues, requiredText, text } from '../../http/parameters.ts';
 import { checkArtifactLocation } from '../artifact-location.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { experimentJson } from '../entities/experiment.ts';
 import { checkExperimentTag, checkKeysOnce, checkLength, experimentIdFrom } from '../limits.ts';
-import { keyValues, requiredText, text } from '../request.ts';
 
 /** The refusal for an experiment that is not there. */
 export const noExperiment = (id: string): ApiError => missing(`No Experiment with id=${id} exists`);

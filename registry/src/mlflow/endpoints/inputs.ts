@@ -1,10 +1,10 @@
 /** What a run was given (data sets, models) and what it made (models). */
 import type { DatasetInput } from '@slipway/database';
 import { z } from 'zod';
+import { integer, keyValues, list, requiredText, text } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import { checkLength, checkRunId } from '../limits.ts';
-import { integer, keyValues, list, requiredText, text } from '../request.ts';
 import { expectActiveRun, ofRun, runOwner } from '../run-of.ts';
 
 const datasets = () =>

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { KeyValue, LoggedModelStatus } from '@slipway/database';
 import { z } from 'zod';
 import { type ApiError, invalid, missing } from '../../errors.ts';
+import { boolean, keyValues, requiredText, text } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import { loggedModelJson } from '../entities/logged-model.ts';
 import { checkLength, experimentIdFrom } from '../limits.ts';
 import { loggedModelOwner } from '../model-owner.ts';
-import { boolean, keyValues, requiredText, text } from '../request.ts';
 import { randomRunName } from '../run-names.ts';
 import { runOwner } from '../run-of.ts';
 

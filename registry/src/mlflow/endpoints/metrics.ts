@@ -2,10 +2,10 @@
 import type { HistoryPlace, RunMetricPoint } from '@slipway/database';
 import { z } from 'zod';
 import { invalid } from '../../errors.ts';
+import { integer, list, requiredText, text, unlessEmpty } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { metricJson } from '../entities/run.ts';
-import { integer, list, requiredText, text, unlessEmpty } from '../request.ts';
 import { ofRun } from '../run-of.ts';
 
 /** As many points as one answer of MLflow holds. */

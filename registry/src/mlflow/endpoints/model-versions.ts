@@ -2,6 +2,7 @@
 import type { NewVersion, VersionEntity } from '@slipway/database';
 import { z } from 'zod';
 import { clientUri } from '../../artifacts/location.ts';
+import { boolean, keyValues, requiredText, text } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import { modelVersionJson } from '../entities/model-version.ts';
@@ -16,7 +17,6 @@ import {
   versionNumber,
 } from '../model-names.ts';
 import { inUse, newVersionOwner, noModel, noVersion, versionOwner } from '../model-owner.ts';
-import { boolean, keyValues, requiredText, text } from '../request.ts';
 import { inspect } from '../sources/format.ts';
 import { PROMPT_TAG, resolveSource } from '../sources/resolve.ts';
 

@@ -2,6 +2,7 @@
 import type { RegisteredModelEntity, Renaming } from '@slipway/database';
 import { z } from 'zod';
 import { ApiError, invalid } from '../../errors.ts';
+import { keyValues, list, requiredText, text, unlessEmpty } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import { modelVersionJson } from '../entities/model-version.ts';
@@ -18,7 +19,6 @@ import {
   versionNumber,
 } from '../model-names.ts';
 import { inUse, noModel, noVersion, versionOwner } from '../model-owner.ts';
-import { keyValues, list, requiredText, text, unlessEmpty } from '../request.ts';
 import { PROMPT_TAG } from '../sources/resolve.ts';
 
 const isPrompt = (tags: Readonly<Record<string, string>>): boolean => tags[PROMPT_TAG]?.toLowerCase() === 'true';

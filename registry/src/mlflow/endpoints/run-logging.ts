@@ -2,6 +2,15 @@
 import type { Batch, BatchOutcome, KeyValue, LoggedPoint } from '@slipway/database';
 import { z } from 'zod';
 import { ApiError, invalid, missing } from '../../errors.ts';
+import {
+  integer,
+  keyValues,
+  list,
+  requiredDouble,
+  requiredInteger,
+  requiredText,
+  text,
+} from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import {
@@ -15,7 +24,6 @@ import {
   RUN_NAME,
   tagFrom,
 } from '../limits.ts';
-import { integer, keyValues, list, requiredDouble, requiredInteger, requiredText, text } from '../request.ts';
 import { expectActiveRun, ofRun, runOwner } from '../run-of.ts';
 
 const point = {

@@ -2,6 +2,7 @@
 import { InvalidPageTokenError, type KeyPage, type ViewType } from '@slipway/database';
 import { z } from 'zod';
 import { invalid } from '../../errors.ts';
+import { boolean, integer, list, requiredText, text, unlessEmpty } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Endpoint, endpoint } from '../endpoint.ts';
 import { experimentJson } from '../entities/experiment.ts';
@@ -9,7 +10,6 @@ import { loggedModelJson } from '../entities/logged-model.ts';
 import { modelVersionJson } from '../entities/model-version.ts';
 import { registeredModelJson } from '../entities/registered-model.ts';
 import { runJson } from '../entities/run.ts';
-import { boolean, integer, list, requiredText, text, unlessEmpty } from '../request.ts';
 import { parseExperimentFilter, parseExperimentOrder } from '../search/experiments.ts';
 import { parseLoggedModelFilter, parseLoggedModelOrderField } from '../search/logged-models.ts';
 import { parseModelFilter, parseModelOrder, parseVersionFilter, parseVersionOrder } from '../search/registry-models.ts';

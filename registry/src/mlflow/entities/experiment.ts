@@ -1,5 +1,5 @@
 import type { ExperimentEntity } from '@slipway/database';
-import { unlessEmpty } from '../request.ts';
+import { unlessEmpty } from '../../http/parameters.ts';
 
 /** An experiment as MLflow's clients read it. */
 export const experimentJson = (experiment: ExperimentEntity): object => ({

@@ -1,6 +1,6 @@
 /** A logged model (MLflow 3) as its clients read it. */
 import type { LoggedModelEntity } from '@slipway/database';
-import { doubleOut, unlessEmpty } from '../request.ts';
+import { doubleOut, unlessEmpty } from '../../http/parameters.ts';
 
 type Metric = LoggedModelEntity['metrics'][number];
 

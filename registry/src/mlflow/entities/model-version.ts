@@ -1,7 +1,7 @@
 /** A version of a registered model as MLflow's clients read it. */
 import type { VersionEntity } from '@slipway/database';
 import { clientUri } from '../../artifacts/location.ts';
-import { unlessEmpty } from '../request.ts';
+import { unlessEmpty } from '../../http/parameters.ts';
 
 /** Where the bytes of a namespace lie: what is there is told by paths that every client of the namespace can read. */
 export interface Place {

@@ -1,6 +1,6 @@
 /** A registered model as MLflow's clients read it. */
 import type { RegisteredModelEntity } from '@slipway/database';
-import { unlessEmpty } from '../request.ts';
+import { unlessEmpty } from '../../http/parameters.ts';
 import { modelVersionJson, type Place } from './model-version.ts';
 
 export const registeredModelJson = (model: RegisteredModelEntity, place: Place): object => ({

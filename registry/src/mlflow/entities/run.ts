@@ -1,6 +1,6 @@
 /** A run as MLflow's clients read it. */
 import type { DatasetInput, MetricPoint, RunEntity } from '@slipway/database';
-import { doubleOut, unlessEmpty } from '../request.ts';
+import { doubleOut, unlessEmpty } from '../../http/parameters.ts';
 
 /** Who and when, without what was logged. Clients of all ages find the id: the older name of it is sent too. */
 export const runInfoJson = (run: RunEntity): object => ({
