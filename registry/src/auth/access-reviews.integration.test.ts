@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { dropNamespace, kubectl, makeNamespace } from '../../../test/support/kubectl.ts';
-import { clusterConfig } from './cluster.ts';
 import { accessReviews } from './access-reviews.ts';
+import { clusterConfig } from './cluster.ts';
 
 const namespace = 'registry-access-reviews';
 const tokens: Record<string, string> = {};

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { KubeConfig } from '@kubernetes/client-node';
-import { withSharedConnections } from './cluster.ts';
 import { accessReviews } from './access-reviews.ts';
+import { withSharedConnections } from './cluster.ts';
 
 test('many questions share their connections', async (t) => {
   let connections = 0;
