@@ -2,33 +2,13 @@
 import type { Database } from '../pool.ts';
 import { named } from '../tracking/named.ts';
 import type { KeyValue } from '../tracking/types.ts';
+import { type Announcer, openAnnouncer } from './announcer.ts';
 import { deleteVersion, scalar, setAlias, setDescription, setStage, setTags, type VersionChange } from './changes.ts';
-import type {
-  AliasTarget,
-  Deletion,
-  NewVersion,
-  RegisteredModelEntity,
-  Renaming,
-  VersionEntity,
-  VersionKey,
-  VersionUse,
-} from './types.ts';
+import { type ModelReading, openModelReading } from './reading.ts';
+import type { Deletion, NewVersion, RegisteredModelEntity, Renaming, VersionEntity, VersionUse } from './types.ts';
 
 export * from './changes.ts';
 export type * from './types.ts';
-
-/** Reading. */
-interface ModelReading {
-  /** In the order of the names; a name that is not there (or is deleted) is left out. */
-  modelsByName(namespace: string, names: readonly string[]): Promise<RegisteredModelEntity[]>;
-  /** In the order of the keys; a version that is not there (or is deleted) is left out. */
-  versionsByKey(namespace: string, keys: readonly VersionKey[]): Promise<VersionEntity[]>;
-  model(namespace: string, name: string): Promise<RegisteredModelEntity | undefined>;
-  version(namespace: string, key: VersionKey): Promise<VersionEntity | undefined>;
-  /** The newest version of each stage that has one; undefined when there is no such model. */
-  latestVersions(namespace: string, model: string): Promise<VersionEntity[] | undefined>;
-  versionByAlias(namespace: string, model: string, alias: string): Promise<AliasTarget>;
-}
 
 /** Writing whole models, and what belongs to a model and not to one of its versions. False: there is no such model. */
 interface ModelWriting {
@@ -66,71 +46,10 @@ export interface NewModel {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** One value a row, of a statement that each connection plans once. */
-const prepared = async <T>(
-  pool: Database,
-  statement: { name: string; text: string },
-  values: unknown[],
-): Promise<T[]> => (await named<{ value: T }>(pool, { ...statement, values })).map(({ value }) => value);
-
-const live = "v.status <> 'DELETED'";
-
-const modelsByNameStatement = {
-  name: 'slipway_models_by_name',
-  text: `SELECT slipway.model_json(m) AS value FROM unnest($2::text[]) WITH ORDINALITY AS k (name, position)
-    JOIN slipway.registered_models m ON m.namespace = $1 AND m.name = k.name AND m.deleted_time IS NULL ORDER BY k.position`,
-};
-const versionsByKeyStatement = {
-  name: 'slipway_versions_by_key',
-  text: `SELECT slipway.version_json(v) AS value FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS k (model, version, position)
-    JOIN slipway.model_versions v ON v.namespace = $1 AND v.model = k.model AND v.version = k.version AND ${live} ORDER BY k.position`,
-};
-const latestStatement = {
-  name: 'slipway_latest_versions',
-  text: `SELECT (SELECT coalesce(jsonb_agg(slipway.version_json(v) ORDER BY v.version), '[]')
-      FROM slipway.model_versions v WHERE v.namespace = $1 AND v.model = $2
-        AND v.version = ANY (slipway.latest_of_stages($1, $2))) AS value
-    FROM slipway.registered_models m WHERE m.namespace = $1 AND m.name = $2 AND m.deleted_time IS NULL`,
-};
-const byAliasStatement = {
-  name: 'slipway_version_by_alias',
-  text: `SELECT jsonb_build_object('version', (SELECT slipway.version_json(v) FROM slipway.model_aliases a
-      JOIN slipway.model_versions v ON v.namespace = a.namespace AND v.model = a.model AND v.version = a.version AND ${live}
-      WHERE a.namespace = $1 AND a.model = $2 AND a.alias = $3)) AS value
-    FROM slipway.registered_models m WHERE m.namespace = $1 AND m.name = $2 AND m.deleted_time IS NULL`,
-};
 const createVersionStatement = {
   name: 'slipway_create_version',
-  text: 'SELECT slipway.create_version($1, $2::jsonb, $3) AS value',
+  text: 'SELECT slipway.create_version($1, $2::jsonb, $3) AS made',
 };
-
-function reading(pool: Database): ModelReading {
-  const modelsByName: ModelReading['modelsByName'] = (namespace, names) =>
-    prepared(pool, modelsByNameStatement, [namespace, names]);
-  const versionsByKey: ModelReading['versionsByKey'] = (namespace, keys) =>
-    prepared(pool, versionsByKeyStatement, [
-      namespace,
-      keys.map(({ model }) => model),
-      keys.map(({ version }) => version),
-    ]);
-  return {
-    modelsByName,
-    versionsByKey,
-    model: async (namespace, name) => (await modelsByName(namespace, [name]))[0],
-    version: async (namespace, key) => (await versionsByKey(namespace, [key]))[0],
-    latestVersions: async (namespace, model) =>
-      (await prepared<VersionEntity[]>(pool, latestStatement, [namespace, model]))[0],
-    async versionByAlias(namespace, model, alias) {
-      const [found] = await prepared<{ version: VersionEntity | null }>(pool, byAliasStatement, [
-        namespace,
-        model,
-        alias,
-      ]);
-      if (!found) return { missing: 'model' };
-      return found.version ? { version: found.version } : { missing: 'alias' };
-    },
-  };
-}
 
 const liveModel = `SELECT namespace, name FROM slipway.registered_models
   WHERE namespace = $1 AND name = $2 AND deleted_time IS NULL FOR KEY SHARE`;
@@ -202,14 +121,17 @@ const modelWriting = (pool: Database): ModelWriting => ({
     ),
 });
 
-const versionWriting = (pool: Database): VersionWriting => ({
+const versionWriting = (pool: Database, { announce }: Announcer): VersionWriting => ({
   async createVersion(namespace, version, actor) {
-    const [made] = await prepared<VersionEntity | null>(pool, createVersionStatement, [
-      namespace,
-      JSON.stringify(version),
-      actor,
-    ]);
-    return made ?? undefined;
+    const values = [namespace, JSON.stringify(version), actor];
+    const [row] = await named<{ made: (VersionEntity & { versionKey: string }) | null }>(pool, {
+      ...createVersionStatement,
+      values,
+    });
+    if (!row?.made) return undefined;
+    const { versionKey, ...made } = row.made;
+    announce(versionKey);
+    return made;
   },
   setStage: (change, to) => setStage(pool, change, to),
   setAlias: (change, alias) => setAlias(pool, change, alias),
@@ -221,7 +143,7 @@ const versionWriting = (pool: Database): VersionWriting => ({
 
 /** The registry over one pool, as the schema's owner: the caller has decided whose namespace may be asked for. */
 export const openModelRegistry = (pool: Database): ModelRegistry => ({
-  ...reading(pool),
+  ...openModelReading(pool),
   ...modelWriting(pool),
-  ...versionWriting(pool),
+  ...versionWriting(pool, openAnnouncer(pool)),
 });
