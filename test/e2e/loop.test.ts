@@ -45,7 +45,7 @@ test('the objects explain themselves to somebody who types kubectl get', () => {
   const table = kubectl(['get', 'tj,mv,infsvc', '-n', namespace]);
   for (const expected of [
     /trainingjob\S+iris\s+iris\s+True\s+Completed\s+(1|0\.9\d*)\s+1/,
-    /iris-v1\s+iris\s+1\s+True/,
+    /iris-v1\s+iris\s+1\s+None\s+True/,
   ]) {
     assert.match(table, expected);
   }
