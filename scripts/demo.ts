@@ -90,5 +90,12 @@ console.log(`
   kubectl describe tj iris -n ${namespace}                      # what happened, and why
   kubectl port-forward -n ${namespace} svc/iris 8080:80         # then, in another shell:
   curl -s localhost:8080/predict -H 'content-type: application/json' -d '${JSON.stringify({ samples: [flower] })}'
+
+  # your mlflow client, unchanged (pip install mlflow scikit-learn skl2onnx onnxruntime):
+  kubectl create rolebinding mlflow-client -n ${namespace} --clusterrole=slipway-edit --serviceaccount=${namespace}:default
+  kubectl port-forward -n slipway-system svc/slipway-registry 5000 &
+  export MLFLOW_TRACKING_URI=http://127.0.0.1:5000/n/${namespace} MLFLOW_TRACKING_TOKEN=$(kubectl create token default -n ${namespace})
+  python examples/mlflow/iris_onnx.py
+
   make down                                               # remove everything
 `);
