@@ -15,12 +15,15 @@ export const ModelName = z
 export const RegisteredModelName = z
   .string()
   .min(1)
-  .max(250)
+  .max(256)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
   .regex(/^[^/:\x00-\x1f\x7f]+$/);
 
-/** An alias as tracking clients accept it; `latest` and `v1` mean something else already (a CEL rule refuses them). */
-export const ALIAS = /^[A-Za-z0-9_-]{1,255}$/;
+/**
+ * An alias as tracking clients accept it: letters and digits of every script. `latest` and `v1` mean something else
+ * already (a CEL rule refuses them).
+ */
+export const ALIAS = /^[\p{L}\p{N}_-]+$/u;
 
 /** `90s`, `30m`, `1h`; at most 999999s, 99999m or 999h, so that no sum of it overflows. */
 export const Duration = z

@@ -275,7 +275,7 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   {
     name: 'an alias with a space',
     thing: modelVersion({ model: 'iris', source, aliases: ['the best'] }),
-    says: 'spec.aliases[0]: Invalid value: "the best": spec.aliases[0] in body should match \'^[A-Za-z0-9_-]{1,255}$\'',
+    says: 'spec.aliases[0]: Invalid value: "the best": spec.aliases[0] in body should match \'^[\\p{L}\\p{N}_-]+$\'',
   },
   {
     name: 'an alias given twice',
@@ -352,7 +352,12 @@ test('ModelVersion: what it is never changes, field by field; what is said of it
       });
     }
   }
-  const said = { stage: 'Production', aliases: ['champion', 'a_b-1'], tags: { 'a key': 'v' }, description: 'words' };
+  const said = {
+    stage: 'Production',
+    aliases: ['champion', 'a_b-1', 'größe', '模型'],
+    tags: { 'a key': 'v' },
+    description: 'words',
+  };
   assert.deepEqual((await patched('iris-v1', { spec: said })).spec, { ...whole, format: 'onnx', ...said });
   const unsaid = { stage: 'None', aliases: null, tags: null, description: null };
   assert.deepEqual((await patched('iris-v1', { spec: unsaid })).spec, { ...whole, format: 'onnx', stage: 'None' });
@@ -365,7 +370,7 @@ test('ModelVersion: a field that was absent does not come', async () => {
 
 test('ModelVersion: a projected object is taken under strict validation, with names and labels as long as may be', async () => {
   const object = modelVersionFor({
-    ...pending({ namespace, model: 'm'.repeat(250), version: 7, uri: 's3://slipway/x/y' }),
+    ...pending({ namespace, model: 'm'.repeat(256), version: 7, uri: 's3://slipway/x/y' }),
     stage: 'Staging',
     aliases: Array.from({ length: 100 }, (_, i) => `${'a'.repeat(250)}${i}`),
     tags: Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`${'k'.repeat(240)}${i}`, 'v'.repeat(4000)])),
@@ -374,6 +379,11 @@ test('ModelVersion: a projected object is taken under strict validation, with na
   const { apiVersion: _, ...rest } = object;
   const { spec } = await create(rest as unknown as Thing);
   assert.equal(spec?.['stage'], 'Staging');
+});
+
+test('InferenceService: an alias may be written in any script', async () => {
+  const asked = service({ model: 'iris', version: '@größe' }, 'by-alias');
+  assert.equal((await create(asked, { fieldValidation: 'Strict' })).spec?.['version'], '@größe');
 });
 
 test('InferenceService: kubectl scale and autoscalers find the replicas', async () => {

@@ -4,7 +4,7 @@ import { invalid } from '../errors.ts';
 import { shown } from '../http/parameters.ts';
 import { checkLength, checkName, MAX_KEY } from './limits.ts';
 
-const MAX_NAME = 250;
+const MAX_NAME = 256;
 const MAX_VALUE = 100_000;
 const MAX_ALIAS = 255;
 const MAX_INT = 2 ** 31 - 1;
@@ -35,9 +35,9 @@ export function versionNumber(version: string): number {
   return versionNumberIn(version) ?? 0;
 }
 
-/** An alias that may be asked for. */
+/** An alias that may be asked for: letters and digits of every script, as Python's `\w` has them. */
 export function checkAlias(alias: string): void {
-  if (!/^[\w-]*$/.test(alias))
+  if (!/^[\p{L}\p{N}_-]*$/u.test(alias))
     throw invalid(
       `Invalid alias name: '${alias}'. Names may only contain alphanumerics, underscores (_), and dashes (-).`,
     );

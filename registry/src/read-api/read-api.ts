@@ -20,7 +20,7 @@ const parts = {
   experimentId: [numberInPath(/^\d{1,10}$/), 'a number'],
   runId: [z.string().regex(/^[0-9a-f]{32}$/), '32 lower-case hex characters'],
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here
-  model: [z.string().regex(/^[^/:\u0000-\u001f\u007f]{1,250}$/), 'the name of a model'],
+  model: [z.string().regex(/^[^/:\u0000-\u001f\u007f]{1,256}$/), 'the name of a model'],
   version: [numberInPath(/^[1-9]\d{0,9}$/), 'a number from 1'],
 } as const;
 

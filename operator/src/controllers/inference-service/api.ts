@@ -10,13 +10,13 @@ const VersionSelector = z
     z
       .string()
       .max(256)
-      .regex(/^(latest|[1-9][0-9]*|Staging|Production|Archived|@[A-Za-z0-9_-]{1,255})$/),
+      .regex(/^(latest|[1-9][0-9]*|Staging|Production|Archived|@[\p{L}\p{N}_-]+)$/u),
   ])
   .meta({
     'x-kubernetes-int-or-string': true,
     'x-kubernetes-validations': [
       {
-        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9}|Staging|Production|Archived|@[A-Za-z0-9_-]{1,255})$')",
+        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9}|Staging|Production|Archived|@[\\\\p{L}\\\\p{N}_-]+)$')",
         message:
           "version must be latest, a version's number like 2, a stage (Staging, Production, Archived) or an alias like @champion",
       },

@@ -95,10 +95,10 @@ const refusals: readonly Refusal[] = [
   },
   {
     what: 'a name that is too long',
-    request: created('x'.repeat(251)),
+    request: created('x'.repeat(257)),
     status: 400,
     code: INVALID,
-    message: "'name' exceeds the maximum length of 250 characters",
+    message: "'name' exceeds the maximum length of 256 characters",
   },
   {
     what: 'a name that is taken',
