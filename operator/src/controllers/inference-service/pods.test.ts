@@ -64,6 +64,11 @@ const rows: readonly [name: string, Pod, expected: string][] = [
     turnedAway('DigestMismatch', EXIT_TERMINAL),
     'fault DigestMismatch',
   ],
+  [
+    'the files hold nothing it can serve: the model is at fault',
+    pod(crashing(1, told(EXIT_TERMINAL, 'FormatNotServable', 'serve'))),
+    'fault FormatNotServable',
+  ],
   ['a fault of fetch itself is no verdict on the model', turnedAway('InternalError'), 'waits FetchFailed'],
   ['the bucket is missing: the pod waits', turnedAway('BucketMissing'), 'waits BucketMissing'],
   ['its credentials are refused: the pod waits', turnedAway('ObjectStorageDenied'), 'waits ObjectStorageDenied'],

@@ -38,6 +38,7 @@ const MODEL_FAULTS: ReadonlySet<FailureReason> = new Set([
   'SignatureMismatch',
   'LoadTimeout',
   'ParityFailed',
+  'FormatNotServable',
 ]);
 /** What the store answers when it answers; for one that does not answer `fetch` waits without ever ending. */
 const STORE_FAULTS: ReadonlySet<FailureReason> = new Set(['ObjectStorageDenied', 'BucketMissing']);
