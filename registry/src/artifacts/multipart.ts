@@ -8,7 +8,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { list, parseRequest, requiredInteger, requiredText } from '../http/parameters.ts';
 import { contentDisposition } from './download.ts';
 import { artifactKey } from './location.ts';
-import { artifactPath } from './path.ts';
+import { namedPath } from './path.ts';
 
 export interface MultipartDeps {
   readonly store: StreamingObjectStore;
@@ -34,7 +34,7 @@ const unsupported = (what: 'upload' | 'download') =>
 
 /** The file is named in the body, by its path on the client's side; the folder by the path. */
 export const uploadedPath = (folder: string, localFile: string): string =>
-  artifactPath(`${folder}/${localFile.replace(/^.*[\\/]/, '')}`);
+  namedPath(`${folder}/${localFile.replace(/^.*[\\/]/, '')}`);
 
 /** What `mpu/create|complete|abort/<folder>` answer. `guard` refuses a path the caller may not write. */
 export function multipartAnswers({ store, rows, presigned }: MultipartDeps) {

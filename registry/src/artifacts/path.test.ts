@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ApiError } from '../errors.ts';
-import { artifactPath, folderPath, subPath } from './path.ts';
+import { artifactPath, folderPath, namedPath, subPath } from './path.ts';
 
 const run = '1/0123456789abcdef0123456789abcdef/artifacts';
 
@@ -12,6 +12,8 @@ for (const [sent, path] of [
   [`${run}/100%25.txt`, `${run}/100%.txt`],
   [`${run}/a%2520b`, `${run}/a b`],
   [`${run}/…a..b`, `${run}/…a..b`],
+  [`${run}/images/a%25step%253%25timestamp%251795%25ob5.png`, `${run}/images/a%step%3%timestamp%1795%ob5.png`],
+  [`${run}/a%2523b%2580`, `${run}/a%23b%80`],
   ['7/models/m-1/artifacts/MLmodel', '7/models/m-1/artifacts/MLmodel'],
   ['7', '7'],
 ] as const) {
@@ -34,6 +36,9 @@ const refused = [
   ['absolute, encoded', '%2f1/x'],
   ['a backslash', '1/..\\x'],
   ['a backslash, encoded', '1/%5c..%5cx'],
+  ['a parent behind a backslash, encoded twice', '1/..%255c..%255cx'],
+  ['a parent before a NUL, encoded twice', '1/%252e.%2500/x'],
+  ['a slash, encoded twice', '1/..%252f..%252fother/x'],
   ['a NUL', '1/x%00.txt'],
   ['a line feed', '1/x%0a.txt'],
   ['a C1 control character', '1/x%C2%85'],
@@ -68,4 +73,13 @@ test('a path below a folder needs no experiment, and may not leave the folder', 
   assert.equal(subPath('model/data/'), 'model/data');
   assert.equal(subPath(undefined), '');
   for (const sent of ['..', 'a/%2e%2e', '/etc', 'a\\b', 'a#b']) assert.throws(() => subPath(sent), ApiError, sent);
+});
+
+test('a path of a query is opened once already', () => {
+  const image = `${run}/images/a%step%3%timestamp%1795%ob5.png`;
+  assert.equal(subPath(image), image);
+  assert.equal(folderPath(image), image);
+  assert.equal(namedPath(image), image);
+  assert.throws(() => folderPath('1/%2e%2e/2'), ApiError);
+  assert.throws(() => namedPath('1/a\\b'), ApiError);
 });
