@@ -167,9 +167,10 @@ export const deviations: readonly Deviation[] = [
   },
   {
     id: 'malformed-json',
-    scenarios: /^wire: (malformed JSON|a JSON list|a JSON number|JSON null|deeply nested JSON)/,
+    scenarios: /^wire: (malformed JSON|a JSON list|a JSON number|JSON null|deeply nested JSON|invalid UTF-8)/,
     ours: /^(400|"BAD_REQUEST"|".*JSON.*"|\{.*BAD_REQUEST.*\})$/,
-    reason: 'A body that is not a JSON object is 400 and says so; the real server takes it for an empty one or fails.',
+    reason:
+      'A body that is not a JSON object in UTF-8 is 400 and says so; the real server takes it for an empty one or fails.',
   },
   {
     id: 'json-not-found',

@@ -40,6 +40,25 @@ function bytesOf(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
+/** What says that it is no JSON is not read as such; PATCH and DELETE with nothing in them need not say. */
+function checkContentType({ method, headers }: IncomingMessage, size: number): void {
+  const type = headers['content-type'];
+  if (size === 0 && (type !== undefined || method !== 'POST')) return;
+  if (type === undefined) throw invalid('Bad Request. Content-Type header is missing.');
+  if (type.split(';')[0]?.trim().toLowerCase() !== 'application/json')
+    throw invalid("Bad Request. Content-Type must be one of ['application/json'].");
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function textOf(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new ApiError('BAD_REQUEST', 'The body is not JSON: it is not encoded as UTF-8.');
+  }
+}
+
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -55,10 +74,9 @@ function parse(text: string): unknown {
 export async function jsonObjectOf(request: IncomingMessage): Promise<Record<string, unknown>> {
   if (Number(request.headers['content-length']) > MAX_BYTES) throw tooLarge();
   const bytes = await bytesOf(request);
+  checkContentType(request, bytes.length);
   if (bytes.length === 0) return {};
-  const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
-  if (type !== 'application/json') throw invalid("Bad Request. Content-Type must be one of ['application/json'].");
-  const once = parse(bytes.toString('utf8'));
+  const once = parse(textOf(bytes));
   const value = typeof once === 'string' ? parse(once) : once;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ApiError('BAD_REQUEST', 'The body is not a JSON object: send {"parameter": value, …}.');

@@ -105,6 +105,9 @@ export const shown = (value: unknown): string => {
   return json.length > 100 ? `${json.slice(0, 100)}…` : json;
 };
 
+/** The message for a parameter that has to be given. */
+export const missingValue = (name: string): string => `Missing value for required parameter '${name}'. ${SEE_DOCS}`;
+
 /** The message for the first thing that is wrong. */
 function refusal(issue: z.core.$ZodIssue, input: unknown): string {
   // A text where a list was expected had become a list of one.
@@ -112,8 +115,7 @@ function refusal(issue: z.core.$ZodIssue, input: unknown): string {
   const path = inText ? issue.path.slice(0, -1) : issue.path;
   const name = nameOf(path);
   const value = at(input, path);
-  if (value === undefined || value === null || issue.message === 'missing')
-    return `Missing value for required parameter '${name}'. ${SEE_DOCS}`;
+  if (value === undefined || value === null || issue.message === 'missing') return missingValue(name);
   if (issue.message === 'text')
     return `Invalid value ${shown(value)} for parameter '${name}' supplied: it holds a NUL character or half of a surrogate pair, which no text may hold.`;
   if (issue.code !== 'invalid_type' && isTooLarge(value))

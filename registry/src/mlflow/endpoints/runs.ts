@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { ClientRunStatus, KeyValue } from '@slipway/database';
 import { z } from 'zod';
 import { ApiError, invalid } from '../../errors.ts';
-import { integer, keyValues, requiredText, text } from '../../http/parameters.ts';
+import { integer, keyValues, missingValue, text } from '../../http/parameters.ts';
 import type { MlflowDeps } from '../deps.ts';
 import { type Call, type Endpoint, endpoint } from '../endpoint.ts';
 import { newRunJson, runInfoJson, runJson } from '../entities/run.ts';
@@ -44,13 +44,19 @@ function newTags(tags: readonly KeyValue[]): KeyValue[] {
   });
 }
 
+/** A run is made in an experiment. Throws BAD_REQUEST, as MLflow does here alone, when none is named. */
+function givenExperiment(id: string | undefined): string {
+  if (!id) throw new ApiError('BAD_REQUEST', missingValue('experiment_id'));
+  return experimentIdFrom(id);
+}
+
 const creating = ({ tracking }: MlflowDeps): Endpoint =>
   endpoint({
     method: 'POST',
     path: 'runs/create',
     access: 'write',
     request: z.object({
-      experiment_id: requiredText().transform(experimentIdFrom),
+      experiment_id: text().transform(givenExperiment),
       user_id: text(),
       run_name: text(),
       start_time: time(),
