@@ -1,7 +1,13 @@
 /** Logged models (MLflow 3): what a run logged, registered or not. */
 import { type Database, type Queryable, query } from '../pool.ts';
 import { named } from '../tracking/named.ts';
-import type { LoggedModelCreation, LoggedModelEntity, LoggedModelStatus, NewLoggedModel } from './types.ts';
+import type {
+  LoggedModelCreation,
+  LoggedModelEntity,
+  LoggedModelPlace,
+  LoggedModelStatus,
+  NewLoggedModel,
+} from './types.ts';
 
 export type * from './types.ts';
 
@@ -14,6 +20,8 @@ export interface LoggedModels {
     modelId: string,
     options?: { readonly allowDeleted?: boolean },
   ): Promise<LoggedModelEntity | undefined>;
+  /** Where its files are and which run made it, without what was logged to it; undefined for one that is deleted. */
+  placeOf(namespace: string, modelId: string): Promise<LoggedModelPlace | undefined>;
   /** The newest model of that name that the run logged. */
   ofRun(namespace: string, runId: string, name: string): Promise<LoggedModelEntity | undefined>;
   create(namespace: string, model: NewLoggedModel): Promise<LoggedModelCreation>;
@@ -45,6 +53,21 @@ const byIdStatement = {
     JOIN slipway.logged_models l ON l.namespace = $1 AND l.model_id = k.model_id AND (l.deleted_time IS NULL OR $3)
     ORDER BY k.position`,
 };
+
+const placeStatement = {
+  name: 'slipway_logged_model_place',
+  text: `SELECT l.model_id, l.source_run_id,
+      coalesce(l.artifact_root, 'mlflow-artifacts:/' || l.experiment_id || '/models/' || l.model_id || '/artifacts') AS artifact_uri
+    FROM slipway.logged_models l WHERE l.namespace = $1 AND l.model_id = $2 AND l.deleted_time IS NULL`,
+};
+type PlaceRow = { readonly model_id: string; readonly source_run_id: string | null; readonly artifact_uri: string };
+
+async function placeOf(pool: Database, namespace: string, id: string): Promise<LoggedModelPlace | undefined> {
+  const [row] = await named<PlaceRow>(pool, { ...placeStatement, values: [namespace, id] });
+  if (!row) return undefined;
+  const { model_id: modelId, source_run_id: run, artifact_uri: artifactUri } = row;
+  return { modelId, artifactUri, ...(run !== null && { sourceRunId: run }) };
+}
 
 async function one(on: Queryable, text: string, values: readonly unknown[]): Promise<LoggedModelEntity | undefined> {
   const [row] = await query<Row>(on, text, values);
@@ -83,6 +106,7 @@ export function openLoggedModels(pool: Database): LoggedModels {
   return {
     byId: (namespace, modelIds) => byId(namespace, modelIds),
     find: async (namespace, modelId, options) => (await byId(namespace, [modelId], options?.allowDeleted))[0],
+    placeOf: (namespace, modelId) => placeOf(pool, namespace, modelId),
     ofRun: (namespace, runId, name) =>
       one(
         pool,

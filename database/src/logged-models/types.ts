@@ -25,6 +25,9 @@ export interface LoggedModelEntity {
   readonly metrics: readonly LoggedModelMetric[];
 }
 
+/** Where the files of a logged model are, and which run made it. */
+export type LoggedModelPlace = Pick<LoggedModelEntity, 'modelId' | 'artifactUri' | 'sourceRunId'>;
+
 export interface NewLoggedModel {
   readonly modelId: string;
   readonly experimentId: string;

@@ -64,10 +64,16 @@ export interface RunInfoRow {
 type JsonDouble = number | 'NaN' | 'Infinity' | '-Infinity';
 type DatasetTuple = readonly [string, string, string, string, string | null, string | null, Record<string, string>];
 
+/** Lists of one run that belong together: the first of each, the second of each. */
 export interface RunRow extends RunInfoRow {
-  metrics: (readonly [key: string, value: JsonDouble, timestamp: number, step: number])[] | null;
-  params: Pair[] | null;
-  tags: Pair[] | null;
+  metric_keys: string[] | null;
+  metric_values: JsonDouble[] | null;
+  metric_times: number[] | null;
+  metric_steps: number[] | null;
+  param_keys: string[] | null;
+  param_values: string[] | null;
+  tag_keys: string[] | null;
+  tag_values: string[] | null;
   datasets: DatasetTuple[] | null;
   models: (readonly [direction: 'input' | 'output', modelId: string, step: number])[] | null;
 }
@@ -80,20 +86,34 @@ const infoColumns = `r.run_id, r.experiment_id, r.run_name, r.user_id, slipway.t
 export const clientInfoColumns = `${infoColumns}, coalesce(r.client_status, r.status) AS status,
   slipway.to_millis(CASE WHEN r.run_key IS NULL THEN r.end_time ELSE coalesce(r.client_end_time, r.end_time) END) AS end_time`;
 
-const ofRun = (table: string) => `FROM slipway.${table} x WHERE x.namespace = r.namespace AND x.run_id = r.run_id`;
+/** What was logged to the runs $2 of the namespace $1 in that table, a row for each run that has any. */
+const grouped = (table: string, lists: string) =>
+  `SELECT x.run_id, ${lists} FROM slipway.${table} x WHERE x.namespace = $1 AND x.run_id = ANY ($2::text[]) GROUP BY x.run_id`;
 
 /**
- * Columns of RunRow for the run `r` of the surrounding statement. What may be much comes unsorted: Postgres would sort every
- * list apart, at more cost than reading it.
+ * The RunRows of the runs $2 of the namespace $1, in the order of $2. Each table is gone through once for all of them, and
+ * nothing is sorted or made pairs of here: both cost Postgres more than reading it.
  */
-export const runColumns = `${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time,
-  (SELECT json_agg(json_build_array(x.key, x.value, x."timestamp", x.step)) ${ofRun('latest_metrics')}) AS metrics,
-  (SELECT json_agg(json_build_array(x.key, x.value)) ${ofRun('params')}) AS params,
-  (SELECT json_agg(json_build_array(x.key, x.value)) ${ofRun('tags')}) AS tags,
-  (SELECT json_agg(json_build_array(d.name, d.digest, d.source_type, d.source, d.schema, d.profile, x.tags) ORDER BY d.name, d.digest)
-     FROM slipway.run_datasets x JOIN slipway.datasets d USING (namespace, experiment_id, name, digest)
-     WHERE x.namespace = r.namespace AND x.run_id = r.run_id) AS datasets,
-  (SELECT json_agg(json_build_array(x.direction, x.model_id, x.step) ORDER BY x.step, x.model_id) ${ofRun('run_models')}) AS models`;
+export const runsText = `SELECT ${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time,
+    m.metric_keys, m.metric_values, m.metric_times, m.metric_steps, p.param_keys, p.param_values, t.tag_keys, t.tag_values,
+    d.datasets, l.models
+  FROM unnest($2::text[]) WITH ORDINALITY AS wanted (id, place)
+  JOIN slipway.runs r ON r.namespace = $1 AND r.run_id = wanted.id
+  LEFT JOIN (${grouped(
+    'latest_metrics',
+    'json_agg(x.key) AS metric_keys, json_agg(x.value) AS metric_values, json_agg(x."timestamp") AS metric_times, json_agg(x.step) AS metric_steps',
+  )}) m ON m.run_id = r.run_id
+  LEFT JOIN (${grouped('params', 'json_agg(x.key) AS param_keys, json_agg(x.value) AS param_values')}) p ON p.run_id = r.run_id
+  LEFT JOIN (${grouped('tags', 'json_agg(x.key) AS tag_keys, json_agg(x.value) AS tag_values')}) t ON t.run_id = r.run_id
+  LEFT JOIN (SELECT x.run_id, json_agg(json_build_array(d.name, d.digest, d.source_type, d.source, d.schema, d.profile, x.tags)
+        ORDER BY d.name, d.digest) AS datasets
+      FROM slipway.run_datasets x JOIN slipway.datasets d USING (namespace, experiment_id, name, digest)
+      WHERE x.namespace = $1 AND x.run_id = ANY ($2::text[]) GROUP BY x.run_id) d ON d.run_id = r.run_id
+  LEFT JOIN (${grouped(
+    'run_models',
+    'json_agg(json_build_array(x.direction, x.model_id, x.step) ORDER BY x.step, x.model_id) AS models',
+  )}) l ON l.run_id = r.run_id
+  ORDER BY wanted.place`;
 
 const datasetFrom = ([name, digest, sourceType, source, schema, profile, tags]: DatasetTuple): DatasetInput => ({
   name,
@@ -111,8 +131,18 @@ const linksFrom = (models: RunRow['models'], wanted: 'input' | 'output'): ModelL
 const byKey = <Item extends { readonly key: string }>(items: Item[]): Item[] =>
   items.sort((a, b) => (a.key < b.key ? -1 : 1));
 
-const metricsFrom = (metrics: RunRow['metrics']): MetricPoint[] =>
-  byKey((metrics ?? []).map(([key, value, timestamp, step]) => ({ key, value: Number(value), timestamp, step })));
+const metricsFrom = (row: RunRow): MetricPoint[] =>
+  byKey(
+    (row.metric_keys ?? []).map((key, i) => ({
+      key,
+      value: Number(row.metric_values?.[i]),
+      timestamp: Number(row.metric_times?.[i]),
+      step: Number(row.metric_steps?.[i]),
+    })),
+  );
+
+const pairsFrom = (keys: readonly string[] | null, values: readonly string[] | null): KeyValue[] =>
+  byKey((keys ?? []).map((key, i) => ({ key, value: values?.[i] as string })));
 
 /** A run to which nothing was logged, or of which nobody asks what was. */
 export const runInfoFrom = (row: RunInfoRow): RunEntity => ({
@@ -135,9 +165,9 @@ export const runInfoFrom = (row: RunInfoRow): RunEntity => ({
 
 export const runFrom = (row: RunRow): RunEntity => ({
   ...runInfoFrom(row),
-  metrics: metricsFrom(row.metrics),
-  params: byKey(keyValuesFrom(row.params)),
-  tags: byKey(keyValuesFrom(row.tags)),
+  metrics: metricsFrom(row),
+  params: pairsFrom(row.param_keys, row.param_values),
+  tags: pairsFrom(row.tag_keys, row.tag_values),
   datasets: (row.datasets ?? []).map(datasetFrom),
   modelInputs: linksFrom(row.models, 'input'),
   modelOutputs: linksFrom(row.models, 'output'),

@@ -6,9 +6,9 @@ import {
   experimentNumber,
   type RunInfoRow,
   type RunRow,
-  runColumns,
   runFrom,
   runInfoFrom,
+  runsText,
 } from './rows.ts';
 import type { NewRun, RunEntity, RunOutcome, RunUpdate } from './types.ts';
 
@@ -32,20 +32,10 @@ export interface Runs {
 
 const stageText = `SELECT lifecycle_stage AS stage FROM slipway.runs WHERE namespace = $1 AND run_id = $2`;
 
-const getOne = {
-  name: 'slipway-run',
-  text: `SELECT ${runColumns} FROM slipway.runs r WHERE r.namespace = $1 AND r.run_id = $2`,
-};
-const getMany = `SELECT ${runColumns} FROM unnest($2::text[]) WITH ORDINALITY AS wanted (id, place)
-  JOIN slipway.runs r ON r.namespace = $1 AND r.run_id = wanted.id ORDER BY place`;
+const getRuns = { name: 'slipway-runs', text: runsText };
 
-async function byId(pool: Database, namespace: string, ids: readonly string[]): Promise<RunEntity[]> {
-  const rows =
-    ids.length === 1
-      ? await named<RunRow>(pool, { ...getOne, values: [namespace, ids[0]] })
-      : await query<RunRow>(pool, getMany, [namespace, ids]);
-  return rows.map(runFrom);
-}
+const byId = async (pool: Database, namespace: string, ids: readonly string[]): Promise<RunEntity[]> =>
+  ids.length === 0 ? [] : (await named<RunRow>(pool, { ...getRuns, values: [namespace, ids] })).map(runFrom);
 
 const insertRun = {
   name: 'slipway-create-run',

@@ -30,13 +30,15 @@ function documentIn(yaml: string): unknown {
 const onnxFileIn = (mlmodel: string): string | undefined =>
   MLmodel.safeParse(documentIn(mlmodel)).data?.flavors.onnx?.data;
 
-/** onnx when one file is clearly the model: the one MLmodel names, model.onnx, or the only .onnx. Pure. */
-export function formatOf(paths: readonly string[], mlmodel: string | undefined): VersionFormat {
-  const named = mlmodel === undefined ? undefined : onnxFileIn(mlmodel);
-  if (named !== undefined) return 'onnx';
+/** Whether the names alone tell which file is the model: model.onnx, or the only .onnx. Pure. */
+export function isOnnxByName(paths: readonly string[]): boolean {
   const candidates = paths.filter((path) => path.endsWith('.onnx'));
-  return candidates.includes('model.onnx') || candidates.length === 1 ? 'onnx' : 'mlflow';
+  return candidates.includes('model.onnx') || candidates.length === 1;
 }
+
+/** onnx when one file is clearly the model: the one MLmodel names, model.onnx, or the only .onnx. Pure. */
+export const formatOf = (paths: readonly string[], mlmodel: string | undefined): VersionFormat =>
+  isOnnxByName(paths) || (mlmodel !== undefined && onnxFileIn(mlmodel) !== undefined) ? 'onnx' : 'mlflow';
 
 /** The files by digest, when every digest is known and their number is one an artifact may have. Pure. */
 export function artifactOf(uri: string, files: readonly ArtifactFileInfo[]): Artifact | undefined {
@@ -59,9 +61,11 @@ export async function inspect(
   const files = await artifacts.files(namespace, artifactPath);
   const isSingle = files.length === 1 && files[0]?.path === '';
   const paths = isSingle ? [artifactPath] : files.map(({ path }) => path);
-  const mlmodel = paths.includes('MLmodel')
-    ? await artifacts.readSmall(namespace, `${artifactPath}/MLmodel`, MAX_MLMODEL)
-    : undefined;
+  // Most names tell: what MLmodel says is read only where it could make a difference.
+  const mlmodel =
+    !isOnnxByName(paths) && paths.includes('MLmodel')
+      ? await artifacts.readSmall(namespace, `${artifactPath}/MLmodel`, MAX_MLMODEL)
+      : undefined;
   const format = formatOf(paths, mlmodel?.toString('utf8'));
   // One object that is no ONNX file is no model that anybody fetches.
   return { format, artifact: isSingle && format !== 'onnx' ? undefined : artifactOf(sourceUri, files) };

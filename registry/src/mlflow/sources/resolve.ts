@@ -1,5 +1,5 @@
 /** From what a source claims to be to where the bytes are: looks up runs, logged models and versions, and refuses what does not fit. */
-import type { LoggedModelEntity, VersionEntity } from '@slipway/database';
+import type { LoggedModelPlace, VersionEntity } from '@slipway/database';
 import { artifactPathOf, clientUri, storedUri } from '../../artifacts/location.ts';
 import { invalid, missing } from '../../errors.ts';
 import type { MlflowDeps } from '../deps.ts';
@@ -28,7 +28,7 @@ interface Resolving {
   readonly place: Place;
   readonly request: SourceRequest;
   /** The logged model the request names; undefined when it names none, or none that is there. */
-  readonly model: LoggedModelEntity | undefined;
+  readonly model: LoggedModelPlace | undefined;
 }
 
 /** A version looks like a prompt when its model has this tag. */
@@ -146,7 +146,7 @@ async function isUnknown({ deps, place, request, model }: Resolving): Promise<bo
 export async function resolveSource(deps: Lookups, place: Place, request: SourceRequest): Promise<ResolvedSource> {
   const claim = claimOf(request, place);
   const { source, runId, modelId } = request;
-  const [model] = modelId ? await deps.loggedModels.byId(place.namespace, [modelId]) : [];
+  const model = modelId ? await deps.loggedModels.placeOf(place.namespace, modelId) : undefined;
   const at: Resolving = { deps, place, request, model };
   if (claim.kind === 'version') return ofVersion(at, claim);
   const bytes = await bytesOf(at, claim);
