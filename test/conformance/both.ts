@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startPostgres } from '../../database/testing/postgres.ts';
 import { startMinio } from '../../object-store/testing/minio.ts';
+import { onLeaving } from './leaving.ts';
 import { type MlflowServer, startOracle, startOurs } from './servers.ts';
 import { NoPython, pythonWith } from './venv.ts';
 
@@ -42,6 +43,35 @@ async function installed(): Promise<readonly Client[]> {
   return clients;
 }
 
+interface Store {
+  stop(): Promise<void>;
+}
+
+/** A store that is stopped once, however often it is asked to, and also when the test is ended from outside. */
+async function stopped<Started extends Store>(starting: Promise<Started>): Promise<Started> {
+  let stopping: Promise<void> | undefined;
+  const stop = () => {
+    stopping ??= starting.then((store) => store.stop());
+    return stopping;
+  };
+  onLeaving(stop);
+  return { ...(await starting), stop };
+}
+
+/** Both, or neither: one that came up beside one that did not is stopped again. */
+async function allOf<One extends Store, Other extends Store>(
+  one: Promise<One>,
+  other: Promise<Other>,
+): Promise<[One, Other]> {
+  try {
+    return await Promise.all([one, other]);
+  } catch (error) {
+    const [first, second] = await Promise.allSettled([one, other]);
+    for (const store of [first, second]) if (store.status === 'fulfilled') await store.value.stop();
+    throw error;
+  }
+}
+
 /** Starts both on empty stores, or says why no client can be had. */
 export async function startBoth(): Promise<Both | Skipped> {
   const clients = await installed().catch((error) => {
@@ -49,7 +79,7 @@ export async function startBoth(): Promise<Both | Skipped> {
     throw error;
   });
   if (clients instanceof NoPython) return { skipped: `skipped: no client can be installed: ${clients.message}` };
-  const [postgres, minio] = await Promise.all([startPostgres(), startMinio()]);
+  const [postgres, minio] = await allOf(stopped(startPostgres()), stopped(startMinio()));
   const stores = async () => void (await Promise.all([postgres.stop(), minio.stop()]));
   const servers = await Promise.allSettled([
     startOurs(await postgres.freshDatabase(), await minio.freshBucket()),

@@ -30,7 +30,7 @@ test('a message may say more, but not something else', () => {
 });
 
 const place = { url: 'http://127.0.0.1:1' };
-const scenario = (name: string, result: number) => ({ category: 'c', name, outcome: { result } });
+const scenario = (name: string, result: number) => ({ category: 'c', name, seconds: 1, outcome: { result } });
 
 test('scenarios are judged beside the real answer, or by what must come out where there is none', () => {
   const ours = [
@@ -50,11 +50,11 @@ test('scenarios are judged beside the real answer, or by what must come out wher
       ['alone', 1],
     ],
   );
-  assert.match(conformanceTable('1', verdicts).at(-1) ?? '', /^all +4 +2 +0 +2$/);
+  assert.match(conformanceTable('1', verdicts).at(-1) ?? '', /^all +4 +1 +0 +1 +2$/);
 });
 
 test('a scenario that is wrong in itself fails, though it is wrong on both servers', () => {
-  const broken = [{ category: 'c', name: 'n', outcome: { broken: 'NameError' } }];
+  const broken = [{ category: 'c', name: 'n', seconds: 1, outcome: { broken: 'NameError' } }];
   const [verdict] = judge({ place, scenarios: broken }, { place, scenarios: broken }, []);
   assert.equal(verdict?.failures.length, 1);
 });

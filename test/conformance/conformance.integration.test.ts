@@ -4,13 +4,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Both, CLIENTS, type Skipped, STARTING_MS, startBoth } from './both.ts';
-import { conformanceTable, failureText, judge, type Verdict } from './conformance.ts';
+import { conformanceTable, failureText, judge, meantText, slowest, type Verdict } from './conformance.ts';
 import { deviations } from './deviations.ts';
 import { drive } from './driver.ts';
 
 /** For work on some scenarios: a pattern for `category: name`. What is left out is not checked. */
 const only = process.env['SLIPWAY_CONFORMANCE_ONLY'];
-/** For work on many: where what differs is written, with the client's label appended. */
+/** For work on many: where what differs is written, by accident and on purpose, with the client's label appended. */
 const report = process.env['SLIPWAY_CONFORMANCE_REPORT'];
 const TESTING_MS = 15 * 60_000;
 
@@ -39,7 +39,13 @@ for (const [index, { label, version }] of CLIENTS.entries()) {
     verdicts.set(version, judged);
     console.log(conformanceTable(version, judged).join('\n'));
     const failing = judged.filter(({ failures }) => failures.length > 0).map(failureText);
-    if (report) writeFileSync(`${report}.${label}`, `${failing.join('\n\n')}\n`);
+    t.diagnostic(`slowest: ours ${slowest(here)}; the real ones ${slowest(there)}`);
+    if (report) {
+      writeFileSync(`${report}.${label}`, `${failing.join('\n\n')}\n`);
+      const meant = judged.filter((verdict) => verdict.meant.length > 0).map(meantText);
+      writeFileSync(`${report}.${label}.meant`, `${meant.join('\n\n')}\n`);
+      writeFileSync(`${report}.${label}.json`, JSON.stringify({ here, there }));
+    }
     assert.equal(failing.length, 0, failing.join('\n'));
   });
 }
@@ -53,7 +59,7 @@ test('there are scenarios enough to mean something', (t) => {
 test('every deviation is still one', (t) => {
   if ('skipped' in both) return t.skip(both.skipped);
   if (only || verdicts.size < CLIENTS.length) return t.skip('not every scenario was run');
-  const seen = new Set([...verdicts.values()].flat().flatMap(({ deviating }) => deviating));
+  const seen = new Set([...verdicts.values()].flat().flatMap(({ meant }) => meant.map(({ id }) => id)));
   const stale = deviations.map(({ id }) => id).filter((id) => !seen.has(id));
   assert.deepEqual(stale, [], 'nothing differs there any more');
 });

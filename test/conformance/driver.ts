@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { onLeaving } from './leaving.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
@@ -12,6 +13,7 @@ export interface Scenario {
   readonly name: string;
   readonly outcome: Json;
   readonly expected?: Json;
+  readonly seconds: number;
 }
 
 export interface DriverRun {
@@ -30,6 +32,7 @@ const script = join(import.meta.dirname, 'python', 'driver.py');
 export async function drive({ python, uri, label, only, ours }: DriverRun): Promise<readonly Scenario[]> {
   const args = [script, '--uri', uri, '--label', label, ...(only ? ['--only', only] : []), ...(ours ? ['--ours'] : [])];
   const child = spawn(python, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const stays = onLeaving(() => child.kill('SIGKILL'));
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     said = (said + chunk).slice(-8000);
@@ -38,6 +41,7 @@ export async function drive({ python, uri, label, only, ours }: DriverRun): Prom
   const outcomes: Scenario[] = [];
   for await (const line of createInterface({ input: child.stdout })) outcomes.push(JSON.parse(line) as Scenario);
   const [status] = await closed;
+  stays();
   if (status !== 0) throw new Error(`the driver ended with ${status} after ${outcomes.length} scenarios: ${said}`);
   return outcomes;
 }

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ObjectStorageAccess, PostgresAccess } from '@slipway/contract';
 import { eventually } from '../support/eventually.ts';
+import { onLeaving } from './leaving.ts';
 
 export interface MlflowServer {
   readonly url: string;
@@ -35,12 +36,11 @@ interface Command {
   readonly port: number;
 }
 
-/** The process groups that run: none of them may outlive a test that is ended from outside. */
+/** The process groups that run: none of them may outlive a test, however it ends. */
 const groups = new Set<number>();
 process.once('exit', () => {
   for (const group of groups) process.kill(-group, 'SIGKILL');
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
@@ -57,7 +57,11 @@ async function start({ name, command, args, env, ready, port }: Command): Promis
     detached: true,
   });
   if (child.pid !== undefined) groups.add(child.pid);
-  child.once('exit', () => groups.delete(child.pid as number));
+  const stays = onLeaving(() => ended(child, 'SIGKILL'));
+  child.once('exit', () => {
+    stays();
+    groups.delete(child.pid as number);
+  });
   let said = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {
@@ -112,6 +116,8 @@ export async function startOurs(postgres: PostgresAccess, storage: ObjectStorage
 export async function startOracle(python: string, access: PostgresAccess): Promise<MlflowServer> {
   const port = await freePort();
   const folder = await mkdtemp(join(tmpdir(), 'mlflow-oracle-'));
+  const removed = () => rm(folder, { recursive: true, force: true });
+  const stays = onLeaving(removed);
   const { username, password, host, port: postgresPort, database } = access;
   const store = `postgresql+psycopg2://${username}:${password}@${host}:${postgresPort}/${database}`;
   const server = await start({
@@ -135,7 +141,8 @@ export async function startOracle(python: string, access: PostgresAccess): Promi
     url: server.url,
     async stop() {
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      await removed();
+      stays();
     },
   };
 }
