@@ -73,13 +73,21 @@ interface ModelRow {
   readonly tag_values: string[] | null;
   readonly aliases: string[] | null;
   readonly alias_versions: number[] | null;
-  readonly latest: number[];
+  readonly latest: number[] | null;
 }
+
+/** The highest version of each stage of the model `m` that has one: from stage to stage by the index, however many versions there are. */
+const latest = `WITH RECURSIVE l AS (
+      (SELECT v.stage, v.version FROM slipway.model_versions v
+         WHERE v.namespace = $1 AND v.model = m.name AND ${live} ORDER BY v.stage, v.version DESC LIMIT 1)
+      UNION ALL SELECT n.stage, n.version FROM l, LATERAL (SELECT v.stage, v.version FROM slipway.model_versions v
+         WHERE v.namespace = $1 AND v.model = m.name AND ${live} AND v.stage > l.stage ORDER BY v.stage, v.version DESC LIMIT 1) n
+    ) SELECT json_agg(l.version) FROM l`;
 
 const modelsByNameStatement = {
   name: 'slipway_models_by_name',
   text: `SELECT m.name, slipway.to_millis(m.creation_time) AS creation_time, slipway.to_millis(m.last_updated_time) AS last_updated_time,
-      m.description, t.*, a.*, slipway.latest_of_stages(m.namespace, m.name) AS latest
+      m.description, t.*, a.*, (${latest}) AS latest
     FROM unnest($2::text[]) WITH ORDINALITY AS k (name, position)
     JOIN slipway.registered_models m ON m.namespace = $1 AND m.name = k.name AND m.deleted_time IS NULL,
     LATERAL (SELECT json_agg(t.key) AS tag_keys, json_agg(t.value) AS tag_values FROM slipway.registered_model_tags t
@@ -119,7 +127,7 @@ const modelFrom = (row: ModelRow, versions: ReadonlyMap<string, VersionEntity>):
   aliases: (row.aliases ?? [])
     .map((alias, index) => ({ alias, version: row.alias_versions?.[index] as number }))
     .sort((a, b) => (a.alias < b.alias ? -1 : 1)),
-  latestVersions: row.latest
+  latestVersions: (row.latest ?? [])
     .toSorted((a, b) => a - b)
     .flatMap((version) => versions.get(`${row.name}/${version}`) ?? []),
 });
@@ -135,7 +143,7 @@ export function openModelReading(pool: Database): ModelReading {
     const rows = await named<ModelRow>(pool, { ...modelsByNameStatement, values: [namespace, names] });
     const latest = await versionsByKey(
       namespace,
-      rows.flatMap(({ name: model, latest }) => latest.map((version) => ({ model, version }))),
+      rows.flatMap(({ name: model, latest: numbers }) => (numbers ?? []).map((version) => ({ model, version }))),
     );
     const versions = new Map(latest.map((each) => [`${each.model}/${each.version}`, each]));
     return rows.map((row) => modelFrom(row, versions));

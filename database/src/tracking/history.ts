@@ -26,7 +26,8 @@ export interface History {
   metricHistoryOfRuns(namespace: string, request: Omit<SampleRequest, 'steps'>): Promise<RunMetricPoint[]>;
   /**
    * At most `limit` points of each run, evenly spread over the points in order of their steps; the last one is always
-   * there, and with room for two the first one too. Runs in the order asked for.
+   * there, and with room for two the first one too. Of a metric with very many points they are spread over time
+   * instead. Runs in the order asked for.
    */
   sampleMetricHistory(namespace: string, request: SampleRequest): Promise<RunMetricPoint[]>;
 }
@@ -65,23 +66,30 @@ async function page(
   return { points: points.slice(0, limit), next: points[limit - 1] };
 }
 
+/** A metric with more points than this is sampled in the order in which they are stored: sorting them would take seconds. */
+const MOST_SORTED = 50_000;
+
+const pointsOf = `FROM slipway.metrics
+      WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)`;
+const placed = (order: string) =>
+  `SELECT value, "timestamp", step, row_number() OVER (ORDER BY ${order}) - 1 AS place ${pointsOf}`;
+const bySteps = `step, "timestamp", slipway.rank_of(value), value = 'NaN'`;
+
 // The points are dealt into `limit` buckets, the first `rest` of them one larger than the others (`size`); the first of each
 // bucket is taken, and of the last one the last. All from a point's place, so that a long history is gone through once.
 const sampleText = `SELECT w.run_id, s.value, s."timestamp", s.step
   FROM unnest($2::text[]) WITH ORDINALITY AS w (run_id, nth), LATERAL (
-    SELECT count(*) AS total, count(*) / $4::integer AS size, count(*) % $4::integer AS rest FROM slipway.metrics
-      WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)
+    SELECT count(*) AS total, count(*) / $4::integer AS size, count(*) % $4::integer AS rest ${pointsOf}
   ) AS c, LATERAL (
-    SELECT value, "timestamp", step, row_number() OVER (ORDER BY step, "timestamp", slipway.rank_of(value), value = 'NaN') - 1 AS place
-      FROM slipway.metrics
-      WHERE namespace = $1 AND run_id = w.run_id AND key = $3 AND ($5::bigint IS NULL OR step BETWEEN $5 AND $6::bigint)
+    SELECT * FROM (${placed(bySteps)}) AS few WHERE c.total <= ${MOST_SORTED}
+    UNION ALL SELECT * FROM (${placed('"timestamp", step, value')}) AS many WHERE c.total > ${MOST_SORTED}
   ) AS s
   WHERE CASE
     WHEN s.place = c.total - 1 OR c.size = 0 THEN true
     WHEN s.place < c.rest * (c.size + 1) THEN s.place % (c.size + 1) = 0 AND $4 > 1
     ELSE (s.place - c.rest * (c.size + 1)) % c.size = 0 AND s.place < c.total - c.size
   END
-  ORDER BY w.nth, s.place`;
+  ORDER BY w.nth, s.step, s."timestamp", slipway.rank_of(s.value), s.value = 'NaN'`;
 
 export const openHistory = (pool: Database): History => ({
   metricHistory: (namespace, request) => page(pool, namespace, request),
