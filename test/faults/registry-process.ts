@@ -36,7 +36,9 @@ export async function freePort(): Promise<number> {
 }
 
 const query = (parameters: Record<string, unknown>): string =>
-  new URLSearchParams(Object.entries(parameters).map(([key, value]) => [key, String(value)])).toString();
+  new URLSearchParams(
+    Object.entries(parameters).map(([key, value]): [string, string] => [key, String(value)]),
+  ).toString();
 
 /** Starts it without authentication and without an operator; it is not ready yet. What it logs goes nowhere. */
 export async function startRegistryProcess(

@@ -117,7 +117,7 @@ async function fileOf(registry: RegistryProcess, path: string): Promise<string> 
   return response.status === 200 ? `${bytes.length} of ${bytes[0]}` : String(response.status);
 }
 
-const put = (registry: RegistryProcess, path: string, body: BodyInit): Promise<Response> =>
+const put = (registry: RegistryProcess, path: string, body: Uint8Array | ReadableStream): Promise<Response> =>
   fetch(`${registry.url}/${artifacts}/${path}`, { method: 'PUT', body, duplex: 'half' } as RequestInit);
 
 const MIB = 1024 * 1024;
