@@ -44,7 +44,8 @@ export const requiredDouble = () =>
       z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
       z
         .string()
-        .regex(/^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$/)
+        // Each digit can be matched in one way only: a text of a million digits and a letter is refused at once.
+        .regex(/^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$/)
         .transform(Number),
     ],
     { error: (issue) => (issue.input == null ? 'missing' : 'type') },
@@ -96,12 +97,20 @@ const nameOf = (path: readonly PropertyKey[]): string =>
     .map((key, index) => (typeof key === 'number' ? `[${key}]` : index === 0 ? String(key) : `.${String(key)}`))
     .join('');
 
+/** JSON of a value that came from a request; one that is nested deeper than can be written is shown by how it begins. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'null';
+  } catch {
+    return Array.isArray(value) ? '[…' : '{…';
+  }
+}
+
 /** A value in a message, as Python's json.dumps writes it: beyond ASCII escaped, and so readable in any log. */
 export const shown = (value: unknown): string => {
-  const json = (JSON.stringify(value) ?? 'null').replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  const json = jsonOf(value)
+    .slice(0, 101)
+    .replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return json.length > 100 ? `${json.slice(0, 100)}…` : json;
 };
 

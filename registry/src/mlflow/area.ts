@@ -44,7 +44,8 @@ function index(endpoints: readonly Endpoint[]): (api: string, method: string, pa
 
 /** A query string as parameters: a key that repeats is a list. */
 function queryParameters(query: string): Record<string, unknown> {
-  const parameters: Record<string, unknown> = {};
+  // Without a prototype: `constructor` and `__proto__` are keys like any other.
+  const parameters: Record<string, unknown> = Object.create(null);
   for (const [key, value] of new URLSearchParams(query)) {
     const before = parameters[key];
     parameters[key] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];

@@ -99,9 +99,11 @@ export function checkRunId(runId: string): void {
 
 /** The experiment's id in its plain form: `01` is `1`. Throws for what is no integer. */
 export function experimentIdFrom(id: string): string {
-  const digits = /^\s*([-+]?)0*(\d+)\s*$/.exec(id);
-  if (!digits) throw invalid(`Invalid experiment ID '${id}'. Experiment ID must be a valid integer.`);
-  return `${digits[1] === '-' && digits[2] !== '0' ? '-' : ''}${digits[2]}`;
+  const [, sign, written] = /^\s*([-+]?)(\d+)\s*$/.exec(id) ?? [];
+  if (written === undefined)
+    throw invalid(`Invalid experiment ID '${cut(id, 100)}'. Experiment ID must be a valid integer.`);
+  const digits = written.replace(/^0+(?=\d)/, '');
+  return `${sign === '-' && digits !== '0' ? '-' : ''}${digits}`;
 }
 
 function checkCount(entities: string, limit: number, count: number): void {

@@ -2,7 +2,7 @@
 import type { KeyValue } from '@slipway/database';
 import { invalid } from '../errors.ts';
 import { shown } from '../http/parameters.ts';
-import { checkLength, checkName, MAX_KEY } from './limits.ts';
+import { checkLength, checkName, cut, MAX_KEY } from './limits.ts';
 
 const MAX_NAME = 256;
 const MAX_VALUE = 100_000;
@@ -31,7 +31,8 @@ export function versionNumberIn(version: string): number | undefined {
 
 /** As versionNumberIn; throws for what is no integer at all. 0: an integer that no version has. */
 export function versionNumber(version: string): number {
-  if (!/^\s*[-+]?\d+\s*$/.test(version)) throw invalid(`Parameter 'version' must be an integer, got '${version}'.`);
+  if (!/^\s*[-+]?\d+\s*$/.test(version))
+    throw invalid(`Parameter 'version' must be an integer, got '${cut(version, 100)}'.`);
   return versionNumberIn(version) ?? 0;
 }
 

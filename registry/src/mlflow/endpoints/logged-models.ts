@@ -66,7 +66,7 @@ const requiredStatus = () =>
   });
 
 function statusFrom(status: string): LoggedModelStatus {
-  const known = statuses[status];
+  const known = Object.hasOwn(statuses, status) ? statuses[status] : undefined;
   if (known) return known;
   throw invalid(
     `Invalid value '${status}' for parameter 'status' supplied: expected LOGGED_MODEL_PENDING, LOGGED_MODEL_READY or LOGGED_MODEL_UPLOAD_FAILED.`,

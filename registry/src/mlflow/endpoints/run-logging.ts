@@ -208,6 +208,16 @@ const pythonJson = (value: object): string =>
     .replace(/\n *([}\]])/g, '$1')
     .replace(/,\n */g, ', ');
 
+/** What the tag keeps of a model, as text. Throws ApiError for one that is nested deeper than can be written. */
+function keptText(model: Record<string, unknown>): string {
+  try {
+    return pythonJson(kept(model));
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid("Parameter 'model_json' is nested too deeply.");
+    throw error;
+  }
+}
+
 const oldModels = ({ tracking }: MlflowDeps, runOf: RunOf): Endpoint =>
   endpoint({
     method: 'POST',
@@ -216,7 +226,7 @@ const oldModels = ({ tracking }: MlflowDeps, runOf: RunOf): Endpoint =>
     request: ofRun({ model_json: requiredText() }),
     runOf,
     async answer({ namespace }, { run_id, model_json }) {
-      const model = pythonJson(kept(modelFrom(model_json)));
+      const model = keptText(modelFrom(model_json));
       if (/\\u(0000|d[89a-f])/.test(model))
         throw invalid(
           "Parameter 'model_json' holds a NUL character or half of a surrogate pair, which no text may hold.",

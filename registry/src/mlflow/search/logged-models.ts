@@ -48,7 +48,7 @@ const statuses: Readonly<Record<string, string>> = {
   FAILED: 'LOGGED_MODEL_UPLOAD_FAILED',
 };
 /** The Python client knows a status by its short name. */
-const longStatus = (value: string): string => statuses[value] ?? value;
+const longStatus = (value: string): string => (Object.hasOwn(statuses, value) ? statuses[value] : undefined) ?? value;
 
 function attributeTest(key: LoggedModelAttribute, test: Test, { source, rightToken }: Comparison): Test {
   if (key === 'status' && test.kind === 'text') return { ...test, value: longStatus(test.value) };
