@@ -63,6 +63,8 @@ const excludesNan = ({ test }: Condition<RunField>): boolean => test.kind === 'n
 
 /** Beyond so many experiments reading each in order costs more than sorting. */
 const MOST_BRANCHES = 50;
+/** Beyond so many of all metrics of a search together planning takes longer than reading. */
+const MOST_BRANCHES_OF_ALL = 100;
 
 /** The joins of a search, each value joined once, and the conditions on metrics. */
 class Joins {
@@ -71,6 +73,7 @@ class Joins {
   readonly #aliases = new Map<string, string>();
   readonly #into: Parameters;
   readonly #experimentIds: readonly number[];
+  #branches = 0;
 
   constructor(into: Parameters, experimentIds: readonly number[]) {
     this.#into = into;
@@ -93,8 +96,10 @@ class Joins {
 
   /** One branch an experiment: each is in the order of the index, and Postgres merges them. */
   #metricRows(key: string): string {
-    const ids =
-      this.#experimentIds.length <= MOST_BRANCHES ? this.#experimentIds.map((id) => [id]) : [this.#experimentIds];
+    const count = this.#experimentIds.length;
+    const each = count <= MOST_BRANCHES && this.#branches + count <= MOST_BRANCHES_OF_ALL;
+    const ids = each ? this.#experimentIds.map((id) => [id]) : [this.#experimentIds];
+    this.#branches += ids.length;
     const branches = ids.map(
       (each) => `SELECT m.namespace, m.run_id, m.key, m.value FROM slipway.latest_metrics m
         WHERE m.namespace = $1 AND ${experimentsTest('m.experiment_id', each, this.#into)} AND m.key = ${key}`,

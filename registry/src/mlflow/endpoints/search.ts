@@ -10,6 +10,7 @@ import { loggedModelJson } from '../entities/logged-model.ts';
 import { modelVersionJson } from '../entities/model-version.ts';
 import { registeredModelJson } from '../entities/registered-model.ts';
 import { runJson } from '../entities/run.ts';
+import { cut } from '../limits.ts';
 import { parseExperimentFilter, parseExperimentOrder } from '../search/experiments.ts';
 import { parseLoggedModelFilter, parseLoggedModelOrderField } from '../search/logged-models.ts';
 import { parseModelFilter, parseModelOrder, parseVersionFilter, parseVersionOrder } from '../search/registry-models.ts';
@@ -61,12 +62,27 @@ const bodyList = <Item extends z.ZodType>(item: Item) =>
     .nullish()
     .transform((items) => items ?? []);
 
-const common = { filter: filterText(), order_by: list(z.string()), page_token: text() };
+/** Each is a join or a condition of one statement, which the database plans before it reads anything. */
+const MOST_ORDERS = 50;
+const MOST_DATASETS = 200;
+
+const fewOf =
+  (name: string, most: number) =>
+  <Item>(items: readonly Item[]): readonly Item[] => {
+    if (items.length <= most) return items;
+    throw invalid(
+      `Invalid value for parameter '${name}' supplied: it has ${items.length} items, ${most} are the most.`,
+    );
+  };
+const fewOrders = fewOf('order_by', MOST_ORDERS);
+
+const common = { filter: filterText(), order_by: list(z.string()).transform(fewOrders), page_token: text() };
 
 /** An id that is none of ours is an experiment without runs; one that is no number at all is a mistake. */
 function experimentNumbers(ids: readonly string[]): number[] {
   const wrong = ids.find((id) => !/^\d+$/.test(id));
-  if (wrong !== undefined) throw invalid(`Invalid experiment ID '${wrong}'. Experiment ID must be a valid integer.`);
+  if (wrong !== undefined)
+    throw invalid(`Invalid experiment ID '${cut(wrong, 100)}'. Experiment ID must be a valid integer.`);
   return [...new Set(ids.map(Number))].filter((id) => id < 2 ** 31);
 }
 
@@ -108,7 +124,7 @@ const searchRuns = ({ search, tracking }: MlflowDeps): Endpoint =>
     access: 'read',
     request: z.object({
       ...common,
-      order_by: bodyList(z.string()),
+      order_by: bodyList(z.string()).transform(fewOrders),
       experiment_ids: bodyList(z.string()),
       run_view_type: viewType(),
       max_results: limited({ default: 1000, most: 50_000 }),
@@ -192,8 +208,10 @@ const searchLoggedModels = ({ search, loggedModels }: MlflowDeps): Endpoint =>
         .array(z.string(), { error: (issue) => (issue.input == null ? 'missing' : 'type') })
         .min(1, 'missing'),
       filter: filterText(),
-      datasets: bodyList(z.object({ dataset_name: text(), dataset_digest: text() })),
-      order_by: bodyList(orderItem),
+      datasets: bodyList(z.object({ dataset_name: text(), dataset_digest: text() })).transform(
+        fewOf('datasets', MOST_DATASETS),
+      ),
+      order_by: bodyList(orderItem).transform(fewOrders),
       page_token: text(),
       max_results: limited({ default: 100, most: 50_000 }),
     }),

@@ -102,7 +102,7 @@ function comparisonAt(source: Source, tokens: readonly Token[], at: number): { c
 }
 
 /** More than anybody writes, and few enough for one statement. */
-const MOST_COMPARISONS = 200;
+const MOST_COMPARISONS = 50;
 
 /** The comparisons of a filter, none for an empty one. As in MLflow an AND may be missing or too many. Throws ApiError. */
 export function comparisonsOf(filter: string): Comparison[] {
