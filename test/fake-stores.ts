@@ -21,11 +21,17 @@ export class FakeStores {
   readonly runs = new Map<string, Run>();
   readonly versions: ModelVersionRow[] = [];
   readonly #brought = new Map<string, number>();
+  readonly #moved = new Map<string, string>();
   readonly writes: string[] = [];
   health: DependencyHealth = { postgres: { up: true }, objectStorage: { up: true } };
   namespaceIsBeingDeleted = false;
   /** Called before every write with its name; throw to fail it. */
   onWrite: (write: string) => void = () => {};
+
+  /** The model of what that object brought was renamed. */
+  moveBrought(objectUid: string, model: string): void {
+    this.#moved.set(objectUid, model);
+  }
 
   /** What `publish` does in the pod: one transaction that finishes the run and numbers its version. */
   publish(runKey: string, model: string, metrics: Record<string, number> = {}): number {
@@ -109,7 +115,8 @@ export class FakeStores {
     registerBrought: async ({ namespace, model, sourceUri: uri, objectUid }) => {
       this.#read();
       const known = this.#brought.get(objectUid);
-      if (known !== undefined) return this.#row(namespace, model, known) as ModelVersionRow;
+      if (known !== undefined)
+        return this.#row(namespace, this.#moved.get(objectUid) ?? model, known) as ModelVersionRow;
       this.#write('register version');
       const row = pending({ namespace, model, version: this.#next(namespace, model), uri });
       this.#brought.set(objectUid, row.version);

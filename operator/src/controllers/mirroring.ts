@@ -18,9 +18,12 @@ export interface Mirrored {
   readonly notes: readonly Note[];
 }
 
+/** A version somebody brings has met no row before it has a number: what the annotation says then was copied from another. */
+const isNew = ({ spec, status }: ModelVersion): boolean => spec.version === undefined && status?.version === undefined;
+
 const sidesOf = (object: ModelVersion, row: ModelVersionRow): Sides => ({
   object: labelsOf(object.spec),
-  base: syncedOf(object) ?? NO_LABELS,
+  base: (isNew(object) ? undefined : syncedOf(object)) ?? NO_LABELS,
   row: projected(row),
 });
 
@@ -98,6 +101,12 @@ const conflictNote = ({ field, asked, stays }: Conflict): Note => ({
     `spec.${field}: ${asked.slice(0, 200)} was asked for here while the registry changed it too (${stays.slice(0, 200)}); ` +
     "the registry's word stays: change it again if it still has to be",
 });
+
+/** True when the object says something that its row has not been told yet. */
+export const isEdited = (object: ModelVersion): boolean => {
+  const synced = syncedOf(object);
+  return synced !== undefined && syncedText(synced) !== syncedText(labelsOf(object.spec));
+};
 
 /** True when the operator made this object from a row, and may take it away again. */
 export const isProjection = ({ metadata, spec }: KubeObject & Pick<ModelVersion, 'spec'>): boolean =>

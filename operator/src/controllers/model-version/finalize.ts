@@ -46,7 +46,10 @@ const deleteRow = (
 const isUnprojected = ({ metadata }: ModelVersion): boolean =>
   metadata.annotations?.[UNPROJECT_ANNOTATION] !== undefined;
 
-/** The row this object mirrors; undefined when it never mirrored one, or when the registry has deleted it. */
+/**
+ * The row this object mirrors; undefined when it never mirrored one, or when the registry has deleted it. Of another source
+ * it is another version, of a model made under the name this one had before it was renamed.
+ */
 async function rowOf(
   deps: ControllerDeps,
   { metadata, spec, status }: ModelVersion,
@@ -55,7 +58,7 @@ async function rowOf(
   if (version === undefined) return undefined;
   const row = await deps.versions.find(metadata.namespace, spec.model, version);
   if (!row || row.status === 'DELETED') return undefined;
-  return status?.version !== undefined || row.sourceUri === spec.source.uri ? row : undefined;
+  return row.sourceUri === spec.source.uri ? row : undefined;
 }
 
 /** Another object stands for the same version and stays. */

@@ -582,3 +582,83 @@ test('a use that Postgres knows of and the cluster does not show blocks a deleti
   assert.equal(await w.turn(), 'finalized');
   assert.equal(w.stored().status, 'DELETED');
 });
+
+/** Its model was renamed, and another one was made under the old name: the number is another version's now. */
+const renamedAndMadeAnew = (w: Pick<World, 'stores'>) => {
+  const [row] = w.stores.versions;
+  assert.ok(row);
+  const sourceUri = 's3://slipway/team-a/0/models/other/artifacts';
+  w.stores.versions.splice(0, 1, { ...row, sourceUri, stage: 'Staging' }, { ...row, model: 'iris-before' });
+};
+
+test('a projected object of a renamed model makes way for the version that has its number now', async () => {
+  const w = registered();
+  await w.settle();
+  renamedAndMadeAnew(w);
+  w.stores.writes.length = 0;
+  await w.turn();
+  assert.equal(w.kube.get(ModelVersion, key), undefined);
+  assert.deepEqual(w.stores.writes, []);
+});
+
+test('one that a service uses stays, and says what is the matter', async () => {
+  const w = registered();
+  await w.settle();
+  renamedAndMadeAnew(w);
+  w.serve('shop', { model: 'iris', version: 1 });
+  await w.turn();
+  assert.equal(w.said(), 'False/VersionUnknown');
+});
+
+test('deleting an object of a renamed model leaves the version that has its number now', async () => {
+  for (const w of [registered(), world()]) {
+    await w.turn();
+    await w.turn();
+    assert.equal(w.read().status?.version, 1);
+    renamedAndMadeAnew(w);
+    w.remove();
+    assert.equal(await w.turn(), 'finalized');
+    assert.equal(w.stores.versions[0]?.status, 'PENDING_REGISTRATION');
+  }
+});
+
+test('a version somebody brought keeps to its own row when its model is renamed', async () => {
+  const w = world();
+  await verified(w);
+  renamedAndMadeAnew(w);
+  w.stores.moveBrought('u1', 'iris-before');
+  await w.kube.patch(w.read(), { spec: { stage: 'Production' } });
+  await w.turn();
+  assert.deepEqual(
+    w.stores.versions.map(({ model, stage }) => [model, stage]),
+    [
+      ['iris', 'Staging'],
+      ['iris-before', 'Production'],
+    ],
+  );
+});
+
+test('a registration with the bytes of one that was proven before is proven too', async () => {
+  const w = registered();
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.settle();
+  w.stores.versions[0] = { ...w.stored(), status: 'PENDING_REGISTRATION' };
+  await w.turn();
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod, 'pod-2');
+  await w.settle();
+  assert.deepEqual([w.stored().status, w.said()], ['READY', 'True/Verified']);
+});
+
+test('labels of a version that was written down from another one are its own wish', async () => {
+  const labels = { stage: 'Production', aliases: ['champion'], tags: { a: '1' }, description: 'words' };
+  const annotations = { [SYNCED_ANNOTATION]: syncedText(labels) };
+  const w = world(labels, { ...bare, annotations });
+  await w.turn();
+  await w.turn();
+  const { stage, aliases, tags, description } = w.stores.versions[0] as ModelVersionRow;
+  assert.deepEqual({ stage, aliases, tags, description }, labels);
+  assert.equal(w.read().spec.stage, 'Production');
+});

@@ -74,7 +74,9 @@ async function mirrored(turn: Turn): Promise<Result<ModelVersionStatus>> {
   }
   const { rewritten, notes } = await mirror(deps, ctx, modelVersion, row);
   if (rewritten) return { status, rewritten, notes };
-  const result = isSettled(modelVersion) ? await steady(turn) : await prove(turn, row);
+  // A registration that somebody waits for is proven, whatever the object says of one before it.
+  const isKnown = isSettled(modelVersion) && row.status !== 'PENDING_REGISTRATION';
+  const result = isKnown ? await steady(turn) : await prove(turn, row);
   return { ...result, notes };
 }
 
@@ -134,11 +136,13 @@ async function rowOf(turn: Turn): Promise<ModelVersionRow | undefined> {
   if (spec.version !== undefined) return projectedRow(turn, spec.version);
   const known =
     status?.version === undefined ? undefined : await deps.versions.find(namespace, spec.model, status.version);
-  const row = known ?? (await brought(turn));
+  // A number alone may be another version's, of a model made under the name this one had before it was renamed.
+  const row = known?.sourceUri === spec.source.uri ? known : await brought(turn);
   return row.status === 'DELETED' ? undefined : row;
 }
 
-async function projectedRow({ deps, modelVersion }: Turn, version: number): Promise<ModelVersionRow | undefined> {
+async function projectedRow(turn: Turn, version: number): Promise<ModelVersionRow | undefined> {
+  const { deps, modelVersion } = turn;
   const { metadata, spec } = modelVersion;
   const { model, source } = spec;
   if (!isSettled(modelVersion)) await deps.tenants.ensure(metadata.namespace);
@@ -148,11 +152,21 @@ async function projectedRow({ deps, modelVersion }: Turn, version: number): Prom
   if (!isThere && isProjection(modelVersion) && (row || (await deps.versions.isRenamed(metadata.namespace, model)))) {
     return undefined;
   }
+  if (isThere && isSuperseded(turn, version)) return undefined;
   const message =
     `the registry knows ${isThere ? `another artifact (${row.sourceUri})` : 'nothing'} as version ${version} of model ${model}: ` +
     'to bring a version of your own leave out spec.version, and the next number is given';
   throw new TerminalError(Reason.VersionUnknown, message, { retryAfterMs: UNKNOWN_RETRY_MS });
 }
+
+/**
+ * Object and row once were the same version, and neither ever changes its source: the model was renamed since, and this row
+ * belongs to another one made under its old name. Whoever still serves the object keeps it.
+ */
+const isSuperseded = (turn: Turn, version: number): boolean => {
+  const { modelVersion } = turn;
+  return modelVersion.status?.version === version && isProjection(modelVersion) && users(turn, version).length === 0;
+};
 
 async function brought({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
   const { metadata, spec } = modelVersion;
