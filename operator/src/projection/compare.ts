@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MirroredRow, MirrorFeed } from '@slipway/database';
 import type { ObjectKey } from '../api/meta.ts';
 import { InferenceService } from '../controllers/inference-service/api.ts';
-import { isProjection } from '../controllers/mirroring.ts';
+import { isEdited, isProjection } from '../controllers/mirroring.ts';
 import { ModelVersion, UNPROJECT_ANNOTATION } from '../controllers/model-version/api.ts';
 import { usersOf } from '../controllers/model-version/usage.ts';
 import type { Kube } from '../kube/client.ts';
@@ -77,6 +77,8 @@ async function retire({ feed, kube, look }: Comparison, object: ModelVersion): P
   const row = await feed.findVersion({ namespace, model: spec.model, version });
   if (!row || row.status === 'DELETED') return look(metadata);
   if (row.isWanted || !isProjection(object)) return;
+  // What somebody just asked for here may make it wanted: the row has to hear of it first.
+  if (isEdited(object)) return look(metadata);
   if (usersOf(kube.list(InferenceService, { namespace }), spec.model, version).length > 0) return;
   await kube.patch(object, { metadata: { annotations: { [UNPROJECT_ANNOTATION]: 'true' } } });
   const marked = kube.get(ModelVersion, metadata);
