@@ -1,5 +1,6 @@
 """Trains a classifier on iris, logs it, registers it and moves it to Production: a script as it stands in many notebooks.
 
+    pip install mlflow scikit-learn
     export MLFLOW_TRACKING_URI=http://127.0.0.1:5000
     python iris.py
 """

@@ -1,5 +1,6 @@
 """As iris.py, saved as ONNX: an InferenceService with `model: iris-onnx` serves what this registers.
 
+    pip install mlflow scikit-learn skl2onnx onnx onnxruntime
     export MLFLOW_TRACKING_URI=http://127.0.0.1:5000
     python iris_onnx.py
 """

@@ -1,4 +1,4 @@
-/** Data sets at `/data/<name>`: `curl -T train.csv …/data/train.csv` stores one, `data://train.csv` names it in a TrainingJob. */
+/** Data sets at `/data/<name>`: `curl -T train.csv …/data/train.csv` stores one, and a GET gives it back with its digest. */
 import { randomBytes } from 'node:crypto';
 import type { DataSet, DataSets } from '@slipway/database';
 import { ObjectStoreError, type StreamingObjectStore } from '@slipway/object-store';
