@@ -176,6 +176,8 @@ test('the operator may do to children what it does, and no more', () => {
       `slipway.dev/${plural}/finalizers:update`,
     ]),
     'slipway.dev/modelversions:create',
+    // Objects of versions that are no longer shown, or that the registry has deleted.
+    'slipway.dev/modelversions:delete',
     'events.k8s.io/events:create',
     ...['create', 'patch', 'delete'].map((verb) => `/secrets:${verb}`),
     ...['create', 'update'].map((verb) => `coordination.k8s.io/leases:${verb}`),
