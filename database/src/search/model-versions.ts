@@ -14,8 +14,17 @@ const tags: Pairs = {
 };
 
 /** One version with the tag makes a prompt of the whole model; the words are those of the index for them. */
-const NO_PROMPT = noneOf(`slipway.model_version_tags x WHERE x.namespace = v.namespace AND x.model = v.model
-  AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true'`);
+const promptTags = (model: string) => `slipway.model_version_tags x WHERE x.namespace = $1 AND ${model}
+  AND x.key = 'mlflow.prompt.is_prompt' AND x.value = 'true'`;
+const NO_PROMPT = noneOf(promptTags('x.model = v.model'));
+
+/** The same for a search that goes through many versions to fill a page: the prompts are collected once, from name to name. */
+const NONE_OF_THE_PROMPTS = `v.model NOT IN (WITH RECURSIVE prompts (model) AS (
+    (SELECT x.model FROM ${promptTags('true')} ORDER BY x.model LIMIT 1)
+    UNION ALL SELECT (SELECT x.model FROM ${promptTags('x.model > p.model')} ORDER BY x.model LIMIT 1)
+      FROM prompts p WHERE p.model IS NOT NULL
+  ) SELECT p.model FROM prompts p WHERE p.model IS NOT NULL)`;
+const goesThroughMany = (where: ModelVersionQuery['where']): boolean => where.some(({ field }) => field.kind === 'tag');
 
 const ARTIFACTS = 'mlflow-artifacts:/';
 
@@ -92,7 +101,7 @@ export function selectModelVersions(query: ModelVersionQuery, namespace: string,
           'v.namespace = $1',
           `v.status <> 'DELETED'`,
           ...where.map((each) => condition(query, namespace, each, into)),
-          ...(hidePrompts ? [NO_PROMPT] : []),
+          ...(hidePrompts ? [goesThroughMany(where) ? NONE_OF_THE_PROMPTS : NO_PROMPT] : []),
         ],
         order: orderOf(query.orderBy),
       }),

@@ -81,6 +81,7 @@ async function seedModels(): Promise<void> {
     ['Iris-big', { team: 'b' }, 20],
     ['wine', {}, 20],
     ['a-prompt', { 'mlflow.prompt.is_prompt': 'true' }, 40],
+    ['b-prompt', { 'mlflow.prompt.is_prompt': 'true' }, 41],
     ['gone', {}, 50],
   ];
   for (const [name, tags, updated] of models) {
@@ -93,7 +94,8 @@ async function seedModels(): Promise<void> {
     ['iris', 1, 5, { stage: 'x' }, { run_id: idOf(0), source_uri: 's3://slipway/default/1/a/artifacts/model' }],
     ['iris', 2, 6, { stage: 'y' }, { source_uri: 's3://slipway/default/1/b', client_source: 'models:/m-1' }],
     ['wine', 1, 6, { stage: 'x' }, { run_id: idOf(1), source_uri: 's3://elsewhere/w' }],
-    ['a-prompt', 1, 7, { 'mlflow.prompt.is_prompt': 'true' }, { source_uri: 'dummy-source' }],
+    ['a-prompt', 1, 7, { 'mlflow.prompt.is_prompt': 'true', stage: 'x' }, { source_uri: 'dummy-source' }],
+    ['b-prompt', 1, 7, { 'mlflow.prompt.is_prompt': 'true', stage: 'x' }, { source_uri: 'dummy-source' }],
     ['iris', 3, 8, {}, { source_uri: 's3://elsewhere/d', status: 'DELETED' }],
   ];
   for (const [model, version, time, tags, more] of versions) {
@@ -257,7 +259,7 @@ const found: readonly (readonly [Entity, Record<string, unknown>, string])[] = [
   // Prompts are hidden; models without the tag pass what clients always send.
   ['models', { order_by: ['timestamp DESC'] }, 'iris Iris-big wine'],
   ['models', { filter: "tag.`mlflow.prompt.is_prompt` != 'true'", order_by: ['timestamp'] }, 'Iris-big wine iris'],
-  ['models', { filter: "tags.`mlflow.prompt.is_prompt` = 'true'" }, 'a-prompt'],
+  ['models', { filter: "tags.`mlflow.prompt.is_prompt` = 'true'" }, 'a-prompt b-prompt'],
   ['models', { filter: "name IN ('wine', 'gone')" }, 'wine'],
   ['models', { filter: "tags.team != 'a'" }, 'Iris-big'],
   ['versions', {}, 'iris/2 wine/1 iris/1'],
@@ -271,7 +273,7 @@ const found: readonly (readonly [Entity, Record<string, unknown>, string])[] = [
   ['versions', { filter: "source_path = 's3://elsewhere/w'" }, 'wine/1'],
   ['versions', { filter: "source_path LIKE 'mlflow-artifacts:%'" }, 'iris/1'],
   ['versions', { filter: "tags.stage = 'x'", order_by: ['version_number', 'name DESC'] }, 'wine/1 iris/1'],
-  ['versions', { filter: "tags.`mlflow.prompt.is_prompt` = 'true'" }, 'a-prompt/1'],
+  ['versions', { filter: "tags.`mlflow.prompt.is_prompt` = 'true'" }, 'a-prompt/1 b-prompt/1'],
   ['logged', {}, '3 2 1 0'],
   ['logged', { filter: "name = 'm'" }, '1 0'],
   ['logged', { filter: 'metrics.acc >= 0.5' }, '1 0'],
