@@ -1,4 +1,4 @@
-/** What the token of a training run may write: every endpoint that writes is asked for somebody else's, and nothing changes. */
+/** Every endpoint is asked for what is somebody else's, with the token of a run and from another namespace, and nothing changes. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { connect, type Database } from '@slipway/database';
@@ -51,16 +51,18 @@ after(async () => {
   await postgres?.stop();
 });
 
-/** Everything that is stored, as one text. */
+/** Everything that is stored in the namespace, as one text. */
 async function stored(): Promise<string> {
   const { rows } = await pool.query<{ name: string }>(
-    `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'slipway' AND table_type = 'BASE TABLE' ORDER BY 1`,
+    `SELECT c.table_name AS name FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
+       WHERE table_schema = 'slipway' AND table_type = 'BASE TABLE' AND column_name = 'namespace' ORDER BY 1`,
   );
-  assert.ok(rows.length > 10);
+  assert.ok(rows.length > 15);
   const digests: string[] = [];
   for (const { name } of rows) {
+    const lines = `string_agg(t::text, E'\\n' ORDER BY t::text)`;
     const found = await pool.query(
-      `SELECT md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) AS digest FROM slipway.${name} t`,
+      `SELECT md5(coalesce(${lines}, '')) AS digest FROM slipway.${name} t WHERE namespace = 'default'`,
     );
     digests.push(`${name} ${found.rows[0].digest}`);
   }
@@ -163,18 +165,20 @@ for (const [name, requests] of Object.entries(foreign))
     assert.equal(await stored(), before);
   });
 
+const everyId = () => ({
+  run_id: theirs,
+  run_ids: theirs,
+  experiment_id: experiment,
+  experiment_name: 'theirs',
+  metric_key: 'm',
+  name: MODEL,
+  version: '1',
+  alias: 'champion',
+});
+
 test('what is only read changes nothing, whoever asks', async () => {
   const before = await stored();
-  const parameters = {
-    run_id: theirs,
-    run_ids: theirs,
-    experiment_id: experiment,
-    experiment_name: 'theirs',
-    metric_key: 'm',
-    name: MODEL,
-    version: '1',
-    alias: 'champion',
-  };
+  const parameters = everyId();
   for (const { method, path, api, access } of endpoints) {
     if (access === 'write' || api === '3.0') continue;
     const asked = path.replace('{model_id}', theirModelId);
@@ -196,4 +200,45 @@ test('no chain of parents that a run can make brings somebody else’s run below
   await good('POST', 'runs/set-tag', { run_id: child, ...parent(theirs) });
   assert.equal((await served.call('POST', 'runs/set-tag', { run_id: theirs, key: 't', value: '2' })).status, 403);
   assert.equal((await served.call('POST', 'runs/set-tag', { run_id: child, key: 't', value: '2' })).status, 403);
+});
+
+/** Whoever may do everything in a namespace of their own. */
+async function fromElsewhere(method: string, path: string, parameters: Record<string, unknown>) {
+  const query =
+    method === 'GET'
+      ? `?${new URLSearchParams(Object.entries(parameters).map(([k, v]): [string, string] => [k, String(v)]))}`
+      : '';
+  const response = await fetch(`${served.url}/n/elsewhere/api/2.0/mlflow/${path}${query}`, {
+    method,
+    ...(method !== 'GET' && {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(parameters),
+    }),
+  });
+  return { status: response.status, text: await response.text() };
+}
+
+test('from another namespace no id reaches what is stored here', async (t) => {
+  t.after(() => {
+    caller = { name: 'run', runId: mine };
+  });
+  caller = { name: 'eve' };
+  await pool.query(`INSERT INTO slipway.tenants (namespace, namespace_uid) VALUES ('elsewhere', 'other')`);
+  const before = await stored();
+  const parameters = { ...everyId(), experiment_ids: [experiment], max_results: 10 };
+  for (const { method, path, access, api } of endpoints) {
+    if (access === 'write' || api === '3.0') continue;
+    const { status, text } = await fromElsewhere(method, path.replace('{model_id}', theirModelId), parameters);
+    assert.ok(status === 200 || status === 404, `${path}: ${status} ${text}`);
+    if (status === 200) assert.doesNotMatch(text, /theirs|"(run_id|key|model_id)":/, path);
+  }
+  for (const [name, requests] of Object.entries(foreign)) {
+    const [method = '', pattern = ''] = name.split(' ');
+    const path = pattern.replace('{model_id}', theirModelId).replace('{tag_key}', 't');
+    for (const request of requests()) {
+      const { status, text } = await fromElsewhere(method, path, request);
+      assert.ok(status < 500, `${name}: ${text}`);
+    }
+  }
+  assert.equal(await stored(), before);
 });
