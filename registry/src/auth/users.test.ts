@@ -97,6 +97,24 @@ function mounted(folder: string) {
   };
 }
 
+test('whoever guesses passwords waits in a short line, and a client that knows its own does not', async () => {
+  const users = parseUsers(`users: [{username: ada, passwordScrypt: "${scryptOf('three')}", role: editor}]`);
+  const asks = (username: string, password: string) => users.find({ kind: 'password', username, password });
+  const right = await Promise.all(Array.from({ length: 100 }, () => asks('ada', 'three')));
+  assert.ok(
+    right.every((account) => account?.name === 'ada'),
+    'many requests at once are one derivation',
+  );
+  const guesses = Array.from({ length: 100 }, (_, n) => asks(n % 2 ? 'ada' : 'nobody', `guess-${n}`));
+  assert.equal((await asks('ada', 'three'))?.name, 'ada');
+  const answers = await Promise.allSettled(guesses);
+  const refused = answers.filter((answer) => answer.status === 'rejected');
+  assert.ok(refused.length > 50, 'most are turned away at once');
+  assert.ok(refused.every(({ reason }) => reason.code === 'REQUEST_LIMIT_EXCEEDED'));
+  assert.ok(answers.every((answer) => answer.status === 'rejected' || answer.value === undefined));
+  assert.equal(await asks('ada', 'later'), undefined, 'the line moves on');
+});
+
 test('a changed file holds within a second; a broken one is reported, and the one before goes on holding', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'users-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -2,6 +2,7 @@
 import { createHash, scrypt, timingSafeEqual } from 'node:crypto';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ApiError } from '../errors.ts';
 import type { Credentials } from './credentials.ts';
 
 const role = z.enum(['reader', 'editor'], 'expected reader or editor');
@@ -78,6 +79,31 @@ export class UsersFileError extends Error {
 
 const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** Deriving takes a thread and tens of megabytes: whoever guesses passwords must not take all of them. */
+const MOST_AT_ONCE = 2;
+const MOST_WAITING = 20;
+
+/** Runs so many at once; throws 429 when too many wait already. */
+function bounded(): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= MOST_AT_ONCE) {
+      if (waiting.length >= MOST_WAITING)
+        throw new ApiError('REQUEST_LIMIT_EXCEEDED', 'Too many passwords are being checked. Try again in a moment.');
+      // Whoever ends hands its place on.
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running += 1;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}
+
 async function scryptMatches(password: string, stored: string): Promise<boolean> {
   const [, ln, r, p, salt, hash] = SCRYPT.exec(stored) as unknown as [string, string, string, string, string, string];
   const expected = Buffer.from(hash, 'base64');
@@ -147,12 +173,25 @@ export function parseUsers(text: string): Users {
   const nobody = digestOf('');
   // Deriving is slow on purpose, and a client sends its password with every request: the right one is derived once.
   const derived = new Map<string, Buffer>();
+  const inTurn = bounded();
+  const anyScrypt = accounts.find(({ scrypt: stored }) => stored !== undefined)?.scrypt;
+
+  /** A client that comes with many requests at once has its password derived for the first of them. */
+  const underWay = new Map<string, Promise<boolean>>();
+  function derivedOnce(password: string, stored: string): Promise<boolean> {
+    const key = `${stored}\n${digestOf(password).toString('base64')}`;
+    const running = underWay.get(key);
+    if (running) return running;
+    const started = inTurn(() => scryptMatches(password, stored)).finally(() => underWay.delete(key));
+    underWay.set(key, started);
+    return started;
+  }
 
   async function isPasswordOf(user: Known, stored: string, password: string): Promise<boolean> {
     const digest = digestOf(password);
     const before = derived.get(user.name);
     if (before && timingSafeEqual(before, digest)) return true;
-    if (!(await scryptMatches(password, stored))) return false;
+    if (!(await derivedOnce(password, stored))) return false;
     derived.set(user.name, digest);
     return true;
   }
@@ -168,6 +207,8 @@ export function parseUsers(text: string): Users {
       const right = user?.scrypt
         ? await isPasswordOf(user, user.scrypt, credentials.password)
         : timingSafeEqual(user?.digest ?? nobody, digestOf(credentials.password));
+      // How long a refusal takes does not tell which names there are.
+      if (!(user && right) && !user?.scrypt && anyScrypt) await derivedOnce(credentials.password, anyScrypt);
       return user && right ? accountOf(user) : undefined;
     },
   };
