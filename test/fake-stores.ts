@@ -123,6 +123,14 @@ export class FakeStores {
       this.versions.push(row);
       return row;
     },
+    findBrought: async (namespace, objectUid) => {
+      this.#read();
+      const version = this.#brought.get(objectUid);
+      const model = this.#moved.get(objectUid);
+      return this.versions.find(
+        (row) => row.namespace === namespace && row.version === version && row.model === (model ?? row.model),
+      );
+    },
     recordVerification: async (namespace, model, version, { message, ...result }) => {
       this.#write('record verification');
       this.#change(this.#row(namespace, model, version), { ...result, statusMessage: message });

@@ -184,6 +184,9 @@ test('an object that is brought twice keeps its number', async () => {
     [1, 1, 1],
   );
   assert.equal((await stores.versions.registerBrought(brought(namespace, 2))).version, 2);
+  const { objectUid } = brought(namespace, 2);
+  assert.equal((await stores.versions.findBrought(namespace, objectUid))?.version, 2);
+  assert.equal(await stores.versions.findBrought('elsewhere', objectUid), undefined);
 });
 
 test('verification fills in what a brought version lacks, and never changes a digest that is there', async () => {

@@ -104,6 +104,8 @@ export interface VersionStore {
     objectUid: string;
     creationTime: string;
   }): Promise<ModelVersionRow>;
+  /** What registerBrought numbered for that object, under whatever name its model has now. */
+  findBrought(namespace: string, objectUid: string): Promise<ModelVersionRow | undefined>;
   /** Records what `verify` concluded; `artifact` only for a version that came without digests. */
   recordVerification(
     namespace: string,

@@ -15,7 +15,10 @@ const LARGEST = 2_147_483_647;
 const select = `SELECT ${versionColumns} FROM slipway.model_versions v`;
 const byKey = 'namespace = $1 AND model = $2 AND version = $3';
 
-async function findBrought(on: Queryable, brought: Brought): Promise<ModelVersionRow | undefined> {
+async function findBrought(
+  on: Queryable,
+  brought: Pick<Brought, 'namespace' | 'objectUid'>,
+): Promise<ModelVersionRow | undefined> {
   const [row] = await query<VersionRow>(on, `${select} WHERE namespace = $1 AND object_uid = $2`, [
     brought.namespace,
     brought.objectUid,
@@ -165,6 +168,8 @@ export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
       return (await findBrought(client, brought)) as ModelVersionRow;
     });
   },
+
+  findBrought: (namespace, objectUid) => findBrought(pool, { namespace, objectUid }),
 
   async recordVerification(namespace, model, version, result) {
     await write((client) => verify(client, [namespace, model, version], result));

@@ -50,13 +50,13 @@ const isUnprojected = ({ metadata }: ModelVersion): boolean =>
  * The row this object mirrors; undefined when it never mirrored one, or when the registry has deleted it. Of another source
  * it is another version, of a model made under the name this one had before it was renamed.
  */
-async function rowOf(
-  deps: ControllerDeps,
-  { metadata, spec, status }: ModelVersion,
-): Promise<ModelVersionRow | undefined> {
-  const version = status?.version ?? spec.version;
-  if (version === undefined) return undefined;
-  const row = await deps.versions.find(metadata.namespace, spec.model, version);
+async function rowOf(deps: ControllerDeps, { metadata, spec }: ModelVersion): Promise<ModelVersionRow | undefined> {
+  const { namespace, uid = '' } = metadata;
+  // One that was brought may have a number that its status does not tell yet.
+  const row =
+    spec.version === undefined
+      ? await deps.versions.findBrought(namespace, uid)
+      : await deps.versions.find(namespace, spec.model, spec.version);
   if (!row || row.status === 'DELETED') return undefined;
   return row.sourceUri === spec.source.uri ? row : undefined;
 }

@@ -622,6 +622,19 @@ test('deleting an object of a renamed model leaves the version that has its numb
   }
 });
 
+test('a version somebody brought and whose model was renamed goes with its object', async () => {
+  const w = world();
+  await verified(w);
+  renamedAndMadeAnew(w);
+  w.stores.moveBrought('u1', 'iris-before');
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+  assert.deepEqual(
+    w.stores.versions.map(({ status }) => status),
+    ['READY', 'DELETED'],
+  );
+});
+
 test('a version somebody brought keeps to its own row when its model is renamed', async () => {
   const w = world();
   await verified(w);
@@ -661,4 +674,13 @@ test('labels of a version that was written down from another one are its own wis
   const { stage, aliases, tags, description } = w.stores.versions[0] as ModelVersionRow;
   assert.deepEqual({ stage, aliases, tags, description }, labels);
   assert.equal(w.read().spec.stage, 'Production');
+});
+
+test('a version that was numbered goes with its object, also before the object knew its number', async () => {
+  const w = world({}, bare);
+  await w.turn();
+  assert.deepEqual([w.stores.versions.length, w.read().status?.version], [1, undefined]);
+  w.remove();
+  assert.equal(await w.turn(), 'finalized');
+  assert.equal(w.stores.versions[0]?.status, 'DELETED');
 });
