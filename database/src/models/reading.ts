@@ -48,10 +48,12 @@ const versionDetails = `LATERAL (SELECT json_agg(t.key) AS tag_keys, json_agg(t.
 
 const live = "v.status <> 'DELETED'";
 
+/** By keys alone (LIMIT 1 sees to it): for a hundred of them the planner would rather read a table of some thousand rows. */
 const versionsByKeyStatement = {
   name: 'slipway_versions_by_key',
   text: `SELECT ${versionColumns}, t.*, a.* FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS k (model, version, position)
-    JOIN slipway.model_versions v ON v.namespace = $1 AND v.model = k.model AND v.version = k.version AND ${live},
+    CROSS JOIN LATERAL (SELECT v.* FROM slipway.model_versions v
+      WHERE v.namespace = $1 AND v.model = k.model AND v.version = k.version AND ${live} LIMIT 1) v,
     ${versionDetails} ORDER BY k.position`,
 };
 
@@ -89,7 +91,8 @@ const modelsByNameStatement = {
   text: `SELECT m.name, slipway.to_millis(m.creation_time) AS creation_time, slipway.to_millis(m.last_updated_time) AS last_updated_time,
       m.description, t.*, a.*, (${latest}) AS latest
     FROM unnest($2::text[]) WITH ORDINALITY AS k (name, position)
-    JOIN slipway.registered_models m ON m.namespace = $1 AND m.name = k.name AND m.deleted_time IS NULL,
+    CROSS JOIN LATERAL (SELECT m.* FROM slipway.registered_models m
+      WHERE m.namespace = $1 AND m.name = k.name AND m.deleted_time IS NULL LIMIT 1) m,
     LATERAL (SELECT json_agg(t.key) AS tag_keys, json_agg(t.value) AS tag_values FROM slipway.registered_model_tags t
       WHERE t.namespace = m.namespace AND t.model = m.name) t,
     LATERAL (SELECT json_agg(a.alias) AS aliases, json_agg(a.version) AS alias_versions FROM slipway.model_aliases a

@@ -83,33 +83,32 @@ const infoColumns = `r.run_id, r.experiment_id, r.run_name, r.user_id, slipway.t
 export const clientInfoColumns = `${infoColumns}, coalesce(r.client_status, r.status) AS status,
   slipway.to_millis(CASE WHEN r.run_key IS NULL THEN r.end_time ELSE coalesce(r.client_end_time, r.end_time) END) AS end_time`;
 
-/** What was logged to the runs $2 of the namespace $1 in that table, a row for each run that has any. */
-const grouped = (table: string, lists: string) =>
-  `SELECT x.run_id, ${lists} FROM slipway.${table} x WHERE x.namespace = $1 AND x.run_id = ANY ($2::text[]) GROUP BY x.run_id`;
+/** What was logged to the run `r` in that table, as one row. */
+const ofRun = (table: string, lists: string) =>
+  `LATERAL (SELECT ${lists} FROM slipway.${table} x WHERE x.namespace = $1 AND x.run_id = r.run_id)`;
 
 /**
- * The RunRows of the runs $2 of the namespace $1, in the order of $2. Each table is gone through once for all of them, and
- * nothing is sorted or made pairs of here: both cost Postgres more than reading it.
+ * The RunRows of the runs $2 of the namespace $1, in the order of $2. Every look is by a key, whatever the planner knows of
+ * the tables: for a hundred keys it would rather read a table of some thousand rows. Nothing is sorted or made pairs of
+ * here: both cost Postgres more than reading it.
  */
-export const runsText = `SELECT ${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time,
-    m.metric_keys, m.metric_points, p.param_keys, p.param_values, t.tag_keys, t.tag_values,
-    d.datasets, l.models
-  FROM unnest($2::text[]) WITH ORDINALITY AS wanted (id, place)
-  JOIN slipway.runs r ON r.namespace = $1 AND r.run_id = wanted.id
-  LEFT JOIN (${grouped(
+export const runsText = `SELECT ${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time, m.*, p.*, t.*, d.*, l.*
+  FROM unnest($2::text[]) WITH ORDINALITY AS wanted (id, place),
+  LATERAL (SELECT * FROM slipway.runs x WHERE x.namespace = $1 AND x.run_id = wanted.id LIMIT 1) r,
+  ${ofRun(
     'latest_metrics',
     `json_agg(x.key) AS metric_keys, string_agg(x.value || ' ' || x."timestamp" || ' ' || x.step, ' ') AS metric_points`,
-  )}) m ON m.run_id = r.run_id
-  LEFT JOIN (${grouped('params', 'json_agg(x.key) AS param_keys, json_agg(x.value) AS param_values')}) p ON p.run_id = r.run_id
-  LEFT JOIN (${grouped('tags', 'json_agg(x.key) AS tag_keys, json_agg(x.value) AS tag_values')}) t ON t.run_id = r.run_id
-  LEFT JOIN (SELECT x.run_id, json_agg(json_build_array(d.name, d.digest, d.source_type, d.source, d.schema, d.profile, x.tags)
+  )} m,
+  ${ofRun('params', 'json_agg(x.key) AS param_keys, json_agg(x.value) AS param_values')} p,
+  ${ofRun('tags', 'json_agg(x.key) AS tag_keys, json_agg(x.value) AS tag_values')} t,
+  LATERAL (SELECT json_agg(json_build_array(d.name, d.digest, d.source_type, d.source, d.schema, d.profile, x.tags)
         ORDER BY d.name, d.digest) AS datasets
       FROM slipway.run_datasets x JOIN slipway.datasets d USING (namespace, experiment_id, name, digest)
-      WHERE x.namespace = $1 AND x.run_id = ANY ($2::text[]) GROUP BY x.run_id) d ON d.run_id = r.run_id
-  LEFT JOIN (${grouped(
+      WHERE x.namespace = $1 AND x.run_id = r.run_id) d,
+  ${ofRun(
     'run_models',
     'json_agg(json_build_array(x.direction, x.model_id, x.step) ORDER BY x.step, x.model_id) AS models',
-  )}) l ON l.run_id = r.run_id
+  )} l
   ORDER BY wanted.place`;
 
 const datasetFrom = ([name, digest, sourceType, source, schema, profile, tags]: DatasetTuple): DatasetInput => ({
