@@ -19,6 +19,8 @@ export interface MultipartDeps {
 /** How long a URL is good for: long enough for one part over a slow line, to be asked for anew otherwise. */
 const URL_SECONDS = 3_600;
 const DOWNLOAD_SECONDS = 900;
+/** S3's own limit. */
+const MOST_PARTS = 10_000;
 
 const Create = z.object({ path: requiredText(), num_parts: requiredInteger().default(1) });
 const Complete = z.object({
@@ -40,7 +42,7 @@ export const uploadedPath = (folder: string, localFile: string): string =>
 export function multipartAnswers({ store, rows, presigned }: MultipartDeps) {
   const create = async (exchange: Exchange, folder: string, guard: (path: string) => Promise<void>) => {
     const { path: file, num_parts: parts } = parseRequest(Create, await jsonObjectOf(exchange.request));
-    if (parts < 1 || parts > 10_000) throw invalid(`num_parts must be from 1 to 10000, got ${parts}.`);
+    if (parts < 1 || parts > MOST_PARTS) throw invalid(`num_parts must be from 1 to ${MOST_PARTS}, got ${parts}.`);
     const path = uploadedPath(folder, file);
     await guard(path);
     const key = artifactKey(exchange.namespace, path);
@@ -56,6 +58,8 @@ export function multipartAnswers({ store, rows, presigned }: MultipartDeps) {
     const { path: file, upload_id, parts } = parseRequest(Complete, await jsonObjectOf(exchange.request));
     const path = uploadedPath(folder, file);
     await guard(path);
+    if (parts.length === 0 || parts.some(({ part_number }) => part_number < 1 || part_number > MOST_PARTS))
+      throw invalid(`parts must list what was sent, numbered from 1 to ${MOST_PARTS}.`);
     const sent = parts.map(({ part_number, etag }) => ({ partNumber: part_number, etag }));
     try {
       await store.completeMultipart(artifactKey(exchange.namespace, path), upload_id, sent);

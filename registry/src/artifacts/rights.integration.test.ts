@@ -184,6 +184,9 @@ test('an aborted upload leaves nothing; one that is not there may be aborted', a
   assert.equal((await mpu(presigning, 'complete', folder, complete)).status, 400);
   assert.equal((await mpu(presigning, 'create', folder, { path: '..', num_parts: 1 })).status, 400);
   assert.equal((await mpu(presigning, 'create', folder, { path: 'x', num_parts: 10_001 })).status, 400);
+  // What S3 would refuse is no outage that a client should sit out.
+  for (const parts of [[], [{ part_number: 0, etag: 'x' }], [{ part_number: 10_001, etag: 'x' }]])
+    assert.equal((await mpu(presigning, 'complete', folder, { ...complete, parts })).status, 400);
 });
 
 const list = (query: string) => fetch(`${open.url}/api/2.0/mlflow/artifacts/list?${query}`);
