@@ -9,6 +9,9 @@ const likeBelow = (path: string): string => `${path.replace(/[\\%_]/g, '\\$&')}/
 const selfAndAbove = (path: string): string[] =>
   path.split('/').map((_, index, segments) => segments.slice(0, index + 1).join('/'));
 
+const uriOf = (bucket: string, namespace: string, path: string): string =>
+  s3Uri({ bucket, key: `${tenantPrefix(namespace)}${path}` });
+
 /** What is remembered of uploads, over one pool. */
 export const artifactRows = (on: Queryable): ArtifactRows => ({
   async record(namespace, { path, size, sha256, etag }) {
@@ -39,8 +42,18 @@ export const artifactRows = (on: Queryable): ArtifactRows => ({
     ]);
   },
 
+  async servedFrom(namespace, bucket, path) {
+    const [served] = await query<{ model: string; version: number; service: string }>(
+      on,
+      `SELECT v.model, v.version, u.service FROM slipway.version_uses u
+         JOIN slipway.model_versions v USING (namespace, model, version)
+         WHERE u.namespace = $1 AND (v.source_uri = ANY ($2) OR v.artifact_uri = ANY ($2)) LIMIT 1`,
+      [namespace, selfAndAbove(path).map((inside) => uriOf(bucket, namespace, inside))],
+    );
+    return served;
+  },
+
   async keptBy(namespace, bucket, path) {
-    const uriOf = (inside: string): string => s3Uri({ bucket, key: `${tenantPrefix(namespace)}${inside}` });
     const [kept] = await query<{ model: string; version: number; service: string | null }>(
       on,
       `SELECT v.model, v.version, u.service FROM slipway.model_versions v
@@ -48,7 +61,11 @@ export const artifactRows = (on: Queryable): ArtifactRows => ({
          WHERE v.namespace = $1 AND (u.service IS NOT NULL OR v.status IN ('READY', 'PENDING_REGISTRATION'))
            AND (v.source_uri = ANY ($2) OR v.source_uri LIKE $3 OR v.artifact_uri = ANY ($2) OR v.artifact_uri LIKE $3)
          ORDER BY u.service IS NULL, v.model, v.version LIMIT 1`,
-      [namespace, selfAndAbove(path).map(uriOf), likeBelow(uriOf(path))],
+      [
+        namespace,
+        selfAndAbove(path).map((inside) => uriOf(bucket, namespace, inside)),
+        likeBelow(uriOf(bucket, namespace, path)),
+      ],
     );
     return kept && ({ ...kept, service: kept.service ?? undefined } satisfies KeptBy);
   },

@@ -39,6 +39,8 @@ export interface ArtifactRows {
    * path. Deleted and failed versions keep nothing, unless they are in use.
    */
   keptBy(namespace: string, bucket: string, path: string): Promise<KeptBy | undefined>;
+  /** A version in use of whose bytes the file at `path` is a part; undefined when none is. Asked for every upload: cheap. */
+  servedFrom(namespace: string, bucket: string, path: string): Promise<Required<KeptBy> | undefined>;
 }
 
 export interface DataSets {

@@ -91,12 +91,32 @@ export function artifactArea(deps: ArtifactAreaDeps): Area {
     sendJson(response, 200, {});
   }
 
+  /** What a service answers with stays what it is, down to the last pod that may still have to fetch it. */
+  async function mustNotBeServed(namespace: string, path: string): Promise<void> {
+    const served = await rows.servedFrom(namespace, store.bucket, path);
+    if (!served) return;
+    throw new ApiError(
+      'RESOURCE_CONFLICT',
+      `'${path}' cannot be written: version ${served.version} of model ${served.model} is served by ${served.service} ` +
+        'from it. Log the model in another run, or under another name.',
+    );
+  }
+
+  async function mayWrite(caller: Caller, namespace: string, path: string): Promise<void> {
+    await mustOwn(deps, caller, namespace, path);
+    await mustNotBeServed(namespace, path);
+  }
+
   async function onFile(exchange: Exchange, caller: Caller, raw: string): Promise<void> {
     const path = artifactPath(raw);
     const { method } = exchange.request;
     if (method === 'GET' || method === 'HEAD') return downloaded(exchange, path);
+    if (method === 'PUT') {
+      await mayWrite(caller, exchange.namespace, path);
+      return uploaded(exchange, path);
+    }
     await mustOwn(deps, caller, exchange.namespace, path);
-    return method === 'PUT' ? uploaded(exchange, path) : deleted(exchange, path);
+    return deleted(exchange, path);
   }
 
   async function answered(exchange: Exchange, caller: Caller, kind: string, raw: string | undefined): Promise<void> {
@@ -107,7 +127,7 @@ export function artifactArea(deps: ArtifactAreaDeps): Area {
     if (kind === 'presigned')
       return sendJson(exchange.response, 200, await multipart.download(exchange.namespace, artifactPath(raw ?? '')));
     const folder = artifactPath((raw ?? '').replace(/\/$/, ''));
-    const guard = (path: string) => mustOwn(deps, caller, exchange.namespace, path);
+    const guard = (path: string) => mayWrite(caller, exchange.namespace, path);
     const step = kind.slice('mpu/'.length) as 'create' | 'complete' | 'abort';
     sendJson(exchange.response, 200, await multipart.step(step, exchange, folder, guard));
   }

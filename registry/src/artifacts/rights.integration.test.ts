@@ -134,6 +134,20 @@ test('what a version is made of is not deleted, from wherever one begins', async
   assert.equal((await fetch(at(open, `${root}/failed/MLmodel`))).status, 404);
 });
 
+test('what is served is not written over; what is only registered may be, as clients that log twice do', async () => {
+  const root = `5/${OWN}/artifacts`;
+  for (const folder of ['twice', 'answering']) await put(open, `${root}/${folder}/model.onnx`);
+  await register(5, 'READY', `${root}/twice`);
+  await register(6, 'READY', `${root}/answering`, 'prod-iris');
+  assert.equal((await put(open, `${root}/twice/model.onnx`)).status, 200);
+  assert.equal((await put(open, `${root}/answering_not/model.onnx`)).status, 200);
+  for (const file of ['model.onnx', 'new.txt']) {
+    const answer = await put(open, `${root}/answering/${file}`);
+    assert.equal(answer.status, 409, file);
+    assert.match((await jsonOf(Promise.resolve(answer))).message, /version 6 of model iris is served by prod-iris/);
+  }
+});
+
 const mpu = (served: ServedArtifacts, step: string, folder: string, body: object) =>
   fetch(`${served.url}/api/2.0/mlflow-artifacts/mpu/${step}/${folder}`, {
     method: 'POST',
