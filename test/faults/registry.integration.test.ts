@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type ObjectStorageAccess, PostgresAccess } from '@slipway/contract';
 import { Client } from 'minio';
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers';
 import { startMinio, type TestMinio } from '../../object-store/testing/minio.ts';
 import { startTcpProxy, type TcpProxy } from '../../object-store/testing/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
@@ -86,10 +86,11 @@ test('Postgres dies under eight writers: nothing acknowledged is lost, nothing i
   const stop = new AbortController();
   const writers = await startWriters(server, stop.signal);
   await eventually(() => assert.ok(writers.every((writer) => writer.acknowledged() >= 10)), 60_000, 20);
-  // No time to end in order: SIGKILL.
-  await container.stop({ timeout: 0, remove: false, removeVolumes: false });
+  const { container: docker } = await getContainerRuntimeClient();
+  const machine = docker.getById(container.getId());
+  await machine.kill({ signal: 'SIGKILL' });
   await eventually(() => assert.ok(writers.every(({ failures }) => failures.length >= 3)), 60_000, 20);
-  await container.restart({ timeout: 0 });
+  await machine.start();
   const before = writers.map((writer) => writer.acknowledged());
   await eventually(
     () => assert.ok(writers.every((writer, index) => writer.acknowledged() >= (before[index] as number) + 10)),
