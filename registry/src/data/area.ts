@@ -31,7 +31,6 @@ const dataSetJson = ({ name, sha256, size, contentType, storedTime }: DataSet): 
   size,
   content_type: contentType,
   stored_time: storedTime,
-  uri: `data://${name}`,
 });
 
 const noSuchDataSet = (name: string, sha256?: string) =>
@@ -66,7 +65,7 @@ export function dataArea({ admit, store, dataSets, patience }: DataAreaDeps): Ar
     const added = await dataSets.add(namespace, { name, upload, size, sha256: sha256(), contentType });
     // Swept later when it fails now: no row names it.
     if (!added) await store.remove([key]).catch(() => {});
-    sendJson(response, 200, { name, sha256: sha256(), size, uri: `data://${name}` });
+    sendJson(response, 200, { name, sha256: sha256(), size });
   }
 
   async function sent({ namespace, request, query, response }: Exchange, name: string): Promise<void> {
