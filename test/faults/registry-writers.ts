@@ -133,3 +133,24 @@ export async function checkWritten(registry: RegistryProcess, writers: readonly 
   await checkVersions(registry, writers);
   await checkRuns(registry, writers);
 }
+
+const found = {
+  batch: async (registry: RegistryProcess, runId: string, n: number) =>
+    values((await registry.call('GET', 'runs/get', { run_id: runId })).body.run.data.metrics).has(`${KEYS[0]}${n}`),
+  version: async (registry: RegistryProcess, runId: string, n: number) => {
+    const filter = `source_path = 's3://elsewhere/${runId}/${n}'`;
+    return (await registry.call('GET', 'model-versions/search', { filter })).body.model_versions !== undefined;
+  },
+  run: async (registry: RegistryProcess, runId: string, n: number) => {
+    const filter = `attributes.run_name = '${runId}-${n}'`;
+    return (await registry.call('POST', 'runs/search', { experiment_ids: ['0'], filter })).body.runs !== undefined;
+  },
+};
+
+/** What got no answer at all at the end was never taken: nothing of it is there. */
+export async function checkNeverTaken(registry: RegistryProcess, writers: readonly Writer[]): Promise<void> {
+  for (const { runId, sent } of writers) {
+    const { kind, n } = sent.at(-1) as Sent;
+    assert.equal(await found[kind](registry, runId, n), false, `${kind} ${n} of ${runId} was taken and not answered`);
+  }
+}
