@@ -9,5 +9,6 @@ export * from './publication.ts';
 export * from './run-key.ts';
 export * from './run-token.ts';
 export * from './signature.ts';
+export * from './tenant.ts';
 export * from './termination.ts';
 export * from './trainer-files.ts';

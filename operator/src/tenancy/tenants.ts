@@ -2,7 +2,13 @@
  * A namespace with our kinds in it is a tenant: its name is bound to its uid in the database, and two Secrets in it hold
  * credentials that reach its own objects and rows and nobody else's.
  */
-import { FETCH_SECRET, type ObjectStorageAccess, type PostgresAccess, PUBLISH_SECRET } from '@slipway/contract';
+import {
+  ADOPT_ANNOTATION,
+  FETCH_SECRET,
+  type ObjectStorageAccess,
+  type PostgresAccess,
+  PUBLISH_SECRET,
+} from '@slipway/contract';
 import { RoleDeniedError, TenantConflictError, type TenantStore } from '@slipway/database';
 import { TerminalError } from '../api/errors.ts';
 import type { Logger } from '../runtime/reconcile.ts';
@@ -10,9 +16,6 @@ import { tenantPassword } from './password.ts';
 import type { AssumeTenant, NamespaceFacts, TenantKube } from './ports.ts';
 import { secretsFor } from './secrets.ts';
 import type { TenancySettings } from './settings.ts';
-
-/** On a Namespace, by its administrator: the uid of the earlier namespace of that name whose data it takes over. */
-export const ADOPT_ANNOTATION = 'slipway.dev/adopt-data';
 
 export interface TenantsOptions {
   readonly kube: TenantKube;

@@ -1,6 +1,8 @@
 /** Namespaces, asked of the API server. */
+
 import { ApiException, CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
-import { ADOPT_ANNOTATION, type NamespaceFacts } from './tenants.ts';
+import { ADOPT_ANNOTATION } from '@slipway/contract';
+import type { NamespaceFacts } from './tenants.ts';
 
 /** Longer than an API server that is well takes; a request waits for it. */
 const TIMEOUT_MS = 3_000;

@@ -1,4 +1,5 @@
 /** A namespace may hold data once its name is bound to the one Kubernetes namespace it stands for. */
+import { ADOPT_ANNOTATION } from '@slipway/contract';
 import { TenantConflictError, type TenantStore } from '@slipway/database';
 import { ApiError, missing } from '../errors.ts';
 
@@ -27,8 +28,6 @@ export interface KubernetesTenantsOptions {
   readonly onUnanswered: (namespace: string, error: unknown) => void;
 }
 
-/** Read by the operator too. */
-export const ADOPT_ANNOTATION = 'slipway.dev/adopt-data';
 const CHECK_MS = 30_000;
 
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
