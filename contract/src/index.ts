@@ -1,5 +1,6 @@
 /** Every shape that crosses a process border. Pure: no IO, no clock, zod only. */
 export * from './access.ts';
+export * from './algorithms.ts';
 export * from './artifact.ts';
 export * from './hash.ts';
 export * from './lineage.ts';

@@ -5,11 +5,14 @@ import { runIdFor, runKeyFor } from './run-key.ts';
 import { normalizedName } from './signature.ts';
 
 test('a run id is computed from the run key: 32 hex characters, the same for ever', () => {
-  const key = runKeyFor('0b0e0a3e-0000-4000-8000-000000000000', 3);
+  const key = runKeyFor('0b0e0a3e-0000-4000-8000-000000000000', { kind: 'spec', generation: 3 });
   assert.equal(key, '0b0e0a3e-0000-4000-8000-000000000000/g3');
   assert.match(runIdFor(key), /^[0-9a-f]{32}$/);
   assert.equal(runIdFor(key), runIdFor(key));
-  assert.notEqual(runIdFor(key), runIdFor(runKeyFor('0b0e0a3e-0000-4000-8000-000000000000', 4)));
+  assert.notEqual(
+    runIdFor(key),
+    runIdFor(runKeyFor('0b0e0a3e-0000-4000-8000-000000000000', { kind: 'spec', generation: 4 })),
+  );
 });
 
 test('column names agree when only case, spaces, punctuation and units differ', () => {

@@ -8,7 +8,14 @@ import { z } from 'zod';
 export const ColumnType = z.enum(['float32', 'float64', 'int64', 'int32', 'string', 'bool']);
 export type ColumnType = z.infer<typeof ColumnType>;
 
-export const InputColumn = z.object({ name: z.string().min(1).max(256), type: ColumnType });
+export const InputColumn = z.object({
+  name: z.string().min(1).max(256),
+  type: ColumnType,
+  /** May be left out, null or NaN: the model was trained with missing values here. NaN (numbers) or "" (strings) stands for them. */
+  optional: z.boolean().exactOptional(),
+  /** The strings the model knows; anything else is refused. Absent: any string. */
+  categories: z.array(z.string().max(256)).max(1024).exactOptional(),
+});
 export type InputColumn = z.infer<typeof InputColumn>;
 
 /** `labels[i]` is the class name of id i; on the label output and on the probabilities alike. */

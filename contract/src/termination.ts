@@ -27,6 +27,7 @@ export const FailureReason = z.enum([
   'InvalidCell',
   'InvalidTarget',
   'EmptyInput',
+  'TooManyCategories',
   'NoModelProduced',
   'InvalidModel',
   'InvalidMetrics',

@@ -13,6 +13,16 @@ export const METRICS_FILE = 'metrics.json';
 export const METRICS_LINES_FILE = 'metrics.jsonl';
 export const SIGNATURE_FILE = 'signature.json';
 export const EXAMPLES_FILE = 'examples.json';
+/** How far the trainer is, rewritten as often as it likes; read while it runs. */
+export const PROGRESS_FILE = 'progress.json';
+/** The distribution of the training data, for later comparison. */
+export const PROFILE_FILE = 'profile.json';
+/**
+ * The rows no model may be fitted to, as CSV with a header: every input column of the signature, and TARGET_COLUMN. Gates
+ * that compare with another version ask both models about these very rows.
+ */
+export const HELD_OUT_FILE = 'held-out.csv';
+export const TARGET_COLUMN = '__target__';
 
 /** `params.json`: hyperparameters by name, as strings. */
 export const Parameters = z.record(z.string(), z.string());
@@ -42,11 +52,33 @@ export const Examples = z.object({
 });
 export type Examples = z.infer<typeof Examples>;
 
+/** `progress.json`. */
+export const Progress = z.object({
+  percent: z.number().min(0).max(100),
+  etaSeconds: z.number().min(0).exactOptional(),
+  /** What is going on: `tree 40 of 100`, `epoch 3 of 10`. */
+  message: z.string().max(256).exactOptional(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+/** The tag of a run under which its progress is kept (a Progress as JSON); any tracking client may set it. */
+export const PROGRESS_TAG = 'slipway.progress';
+
+export const Task = z.enum(['classification', 'regression']);
+export type Task = z.infer<typeof Task>;
+
+export const FeatureType = z.enum(['number', 'category']);
+export type FeatureType = z.infer<typeof FeatureType>;
+
 /** What a built-in trainer is asked to do (`ALGORITHM`). */
 export const Algorithm = z.object({
   name: z.string().min(1),
   target: z.string().min(1),
   features: z.array(z.string().min(1)).exactOptional(),
+  /** By column name; a column that is not named is a number when every cell of it is one. */
+  featureTypes: z.record(z.string(), FeatureType).exactOptional(),
+  /** Absent: what the algorithm can do; for one that can do both, what the target looks like. */
+  task: Task.exactOptional(),
 });
 export type Algorithm = z.infer<typeof Algorithm>;
 

@@ -1,5 +1,5 @@
 /** From rows to the types of types.ts. What a tenant's pod wrote is parsed, not trusted. */
-import { Artifact, Lineage, ModelSignature } from '@slipway/contract';
+import { Artifact, GateVerdict, Lineage, ModelSignature, PROGRESS_TAG } from '@slipway/contract';
 import type { ModelVersionRow, Run, RunStatus, VersionLabels, VersionStatus } from './types.ts';
 
 /** A metric value from jsonb, where NaN and the infinities are strings. */
@@ -21,6 +21,13 @@ export interface RunRow {
   failure_reason: string | null;
   failure_message: string | null;
   metrics: Record<string, number | string>;
+  cause: string | null;
+  scheduled_time: Date | null;
+  spec: unknown;
+  parameters: Record<string, string>;
+  parent_run_key: string | null;
+  gate: unknown;
+  progress: string | null;
 }
 
 /** Latest metrics of the run `r` of the surrounding statement, as one object. */
@@ -28,13 +35,21 @@ export const metricsOfRun = `(SELECT coalesce(jsonb_object_agg(l.key, l.value), 
   WHERE l.namespace = r.namespace AND l.run_id = r.run_id) AS metrics`;
 
 export const runColumns = `r.namespace, r.run_key, r.run_id, r.experiment_id, r.generation, r.spec_digest, r.status,
-  r.start_time, r.end_time, r.model, r.version, r.failure_reason, r.failure_message, ${metricsOfRun}`;
+  r.start_time, r.end_time, r.model, r.version, r.failure_reason, r.failure_message,
+  r.cause, r.scheduled_time, r.spec, r.asked AS parameters, r.parent_run_key, r.gate,
+  (SELECT t.value FROM slipway.tags t WHERE t.namespace = r.namespace AND t.run_id = r.run_id AND t.key = '${PROGRESS_TAG}')
+    AS progress, ${metricsOfRun}`;
 
 /** A run that published after all keeps no failure. */
 const failureFrom = ({ status, failure_reason: reason, failure_message: message }: RunRow): Pick<Run, 'failure'> =>
   reason !== null && (status === 'FAILED' || status === 'KILLED')
     ? { failure: { reason, message: message ?? '' } }
     : {};
+
+function gateFrom(value: unknown): Pick<Run, 'gate'> {
+  const gate = GateVerdict.safeParse(value).data;
+  return gate ? { gate } : {};
+}
 
 /** A run that the operator started. */
 export const runFrom = (row: RunRow): Run => ({
@@ -51,6 +66,13 @@ export const runFrom = (row: RunRow): Run => ({
   ...(row.version !== null && { version: row.version }),
   ...failureFrom(row),
   metrics: numbers(row.metrics),
+  cause: row.cause ?? 'Created',
+  ...(row.scheduled_time && { scheduledTime: row.scheduled_time.toISOString() }),
+  ...(row.spec !== null && { spec: row.spec }),
+  parameters: row.parameters,
+  ...(row.parent_run_key !== null && { parentRunKey: row.parent_run_key }),
+  ...gateFrom(row.gate),
+  ...(row.progress !== null && { progress: row.progress }),
 });
 
 export interface VersionRow {

@@ -1,4 +1,4 @@
-import { runIdFor, runKeyFor } from '@slipway/contract';
+import { runIdFor } from '@slipway/contract';
 import { type Queryable, query } from './pool.ts';
 import { type RunRow, runColumns, runFrom } from './rows.ts';
 import { lockTenant } from './tenant-store.ts';
@@ -14,63 +14,93 @@ async function findRun(on: Queryable, namespace: string, runKey: string): Promis
   return row && runFrom(row);
 }
 
-/** The run `start` must not make again: the one of this generation, else the owner's latest when it asked for the same. */
-async function findStarted(on: Queryable, run: StartRun): Promise<Run | undefined> {
-  const rows = await query<RunRow>(
-    on,
-    `SELECT ${runColumns} FROM slipway.runs r
-       WHERE r.namespace = $1 AND r.owner_uid = $2
-       ORDER BY r.generation = $3::bigint DESC, r.generation DESC LIMIT 1`,
-    [run.namespace, run.ownerUid, run.generation],
-  );
-  const found = rows[0] && runFrom(rows[0]);
-  return found && (found.generation === run.generation || found.specDigest === run.specDigest) ? found : undefined;
-}
-
 async function insertRun(on: Queryable, run: StartRun): Promise<void> {
-  const runKey = runKeyFor(run.ownerUid, run.generation);
-  const runId = runIdFor(runKey);
+  const runId = runIdFor(run.runKey);
+  const parameters = JSON.stringify(run.parameters);
   await query(
     on,
     `INSERT INTO slipway.runs (namespace, run_id, experiment_id, run_name, status, start_time, run_key, owner_uid,
-         generation, spec_digest, training_job, cause)
-       VALUES ($1, $2, slipway.ensure_experiment($1, $3), $4, 'RUNNING', $5, $6, $7, $8, $9, $4, $10)`,
+         generation, spec_digest, training_job, cause, scheduled_time, spec, asked, parent_run_key, is_tracked)
+       VALUES ($1, $2, slipway.ensure_experiment($1, $3), $4, 'RUNNING', $5, $6, $7, $8, $9, $4, $10, $11, $12, $13, $14, $15)`,
     [
       run.namespace,
       runId,
       run.experiment,
       run.trainingJob,
       run.startTime,
-      runKey,
+      run.runKey,
       run.ownerUid,
       run.generation,
       run.specDigest,
       run.cause,
+      run.scheduledTime ?? null,
+      JSON.stringify(run.spec ?? null),
+      parameters,
+      run.parentRunKey ?? null,
+      run.isTracked,
     ],
   );
-  await query(on, 'SELECT slipway.log_params($1, $2, $3::jsonb)', [
-    run.namespace,
-    runId,
-    JSON.stringify(run.parameters),
-  ]);
+  if (run.isTracked)
+    await query(on, 'SELECT slipway.log_params($1, $2, $3::jsonb)', [run.namespace, runId, parameters]);
+  if (run.parentRunKey !== undefined) await nameParent(on, run, runId, runIdFor(run.parentRunKey));
+  if (run.requestId !== undefined) {
+    await query(on, 'UPDATE slipway.run_requests SET run_id = $3 WHERE namespace = $1 AND request_id = $2', [
+      run.namespace,
+      run.requestId,
+      runId,
+    ]);
+  }
 }
+
+/** As MLflow's clients nest runs. */
+const nameParent = (on: Queryable, { namespace }: StartRun, runId: string, parentId: string) =>
+  query(
+    on,
+    `INSERT INTO slipway.tags (namespace, run_id, key, value) VALUES ($1, $2, 'mlflow.parentRunId', $3) ON CONFLICT DO NOTHING`,
+    [namespace, runId, parentId],
+  );
 
 /** Runs in Postgres. What exists already is found by reading alone, so a steady reconcile writes nothing. */
 export const runStore = (pool: Queryable, write: Write): RunStore => ({
   async start(run) {
-    const started = await findStarted(pool, run);
+    const started = await findRun(pool, run.namespace, run.runKey);
     if (started) return started;
     return write(async (client) => {
-      // Of two callers for one owner the second finds what the first made.
+      // Of two callers for one key the second finds what the first made.
       await lockTenant(client, run.namespace);
-      const before = await findStarted(client, run);
+      const before = await findRun(client, run.namespace, run.runKey);
       if (before) return before;
       await insertRun(client, run);
-      return (await findStarted(client, run)) as Run;
+      return (await findRun(client, run.namespace, run.runKey)) as Run;
     });
   },
 
   find: (namespace, runKey) => findRun(pool, namespace, runKey),
+
+  async list(namespace, ownerUid, ended) {
+    const rows = await query<RunRow>(
+      pool,
+      `(SELECT ${runColumns} FROM slipway.runs r
+         WHERE r.namespace = $1 AND r.owner_uid = $2 AND r.parent_run_key IS NULL AND r.status = 'RUNNING')
+       UNION ALL
+       (SELECT ${runColumns} FROM slipway.runs r
+         WHERE r.namespace = $1 AND r.owner_uid = $2 AND r.parent_run_key IS NULL AND r.status <> 'RUNNING'
+         ORDER BY r.start_time DESC, r.run_id LIMIT $3)
+       ORDER BY start_time DESC, run_id`,
+      [namespace, ownerUid, ended],
+    );
+    return rows.map(runFrom);
+  },
+
+  async trials(namespace, searchKey) {
+    const rows = await query<RunRow>(
+      pool,
+      `SELECT ${runColumns} FROM slipway.runs r WHERE r.namespace = $1 AND r.parent_run_key = $2
+         ORDER BY length(r.run_key), r.run_key`,
+      [namespace, searchKey],
+    );
+    return rows.map(runFrom);
+  },
 
   async fail(namespace, runKey, failure) {
     const run = await findRun(pool, namespace, runKey);
@@ -95,4 +125,15 @@ export const runStore = (pool: Queryable, write: Write): RunStore => ({
       return findRun(client, namespace, runKey);
     });
   },
+
+  concludeSearch: (namespace, searchKey, best) =>
+    write(async (client) => {
+      await query(client, 'SELECT slipway.conclude_search($1, $2, $3, $4)', [
+        namespace,
+        searchKey,
+        best.trialKey,
+        best.endTime,
+      ]);
+      return findRun(client, namespace, searchKey);
+    }),
 });

@@ -1,15 +1,26 @@
 import type pg from 'pg';
 import { mirrorFeed } from './mirror-feed.ts';
 import { query, transaction } from './pool.ts';
+import { dataSetFinder, requestStore } from './request-store.ts';
 import { runStore } from './run-store.ts';
 import { tenantStore } from './tenant-store.ts';
-import type { MirrorFeed, RunStore, TenantStore, UseStore, VersionStore } from './types.ts';
+import type {
+  DataSetFinder,
+  MirrorFeed,
+  RequestStore,
+  RunStore,
+  TenantStore,
+  UseStore,
+  VersionStore,
+} from './types.ts';
 import { useStore } from './use-store.ts';
 import { versionStore } from './version-store.ts';
 import type { Write } from './write.ts';
 
 export interface Stores {
   readonly runs: RunStore;
+  readonly requests: RequestStore;
+  readonly dataSets: DataSetFinder;
   readonly versions: VersionStore;
   readonly tenants: TenantStore;
   readonly uses: UseStore;
@@ -34,6 +45,8 @@ export function openStores(pool: pg.Pool, options: StoreOptions): Stores {
     });
   return {
     runs: runStore(pool, write),
+    requests: requestStore(pool),
+    dataSets: dataSetFinder(pool),
     versions: versionStore(pool, write),
     tenants: tenantStore(pool, write),
     uses: useStore(pool, write),

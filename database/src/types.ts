@@ -1,5 +1,5 @@
 /** The rows the rest of the program works with, and the stores behind which Postgres is hidden. Times are RFC 3339. */
-import type { Artifact, Lineage, ModelSignature } from '@slipway/contract';
+import type { Artifact, GateVerdict, Lineage, ModelSignature } from '@slipway/contract';
 
 export type RunStatus = 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
 
@@ -23,6 +23,19 @@ export interface Run {
   readonly failure?: { readonly reason: string; readonly message: string };
   /** Latest value by metric name. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Why it was started: Created, SpecChanged, Schedule, Manual, Api or Search. */
+  readonly cause: string;
+  /** The tick it stands for; absent for a run that no schedule asked for. */
+  readonly scheduledTime?: string;
+  /** As `start` was told; absent for runs of before that was kept. */
+  readonly spec?: unknown;
+  readonly parameters: Readonly<Record<string, string>>;
+  /** The search whose trial this is. */
+  readonly parentRunKey?: string;
+  /** What its gates came to; absent: there were none, or it has not published. */
+  readonly gate?: GateVerdict;
+  /** The text of the tag `slipway.progress`, as somebody who may write to the run set it. */
+  readonly progress?: string;
 }
 
 export interface StartRun {
@@ -30,27 +43,81 @@ export interface StartRun {
   readonly experiment: string;
   readonly trainingJob: string;
   readonly ownerUid: string;
+  readonly runKey: string;
   readonly generation: number;
   readonly specDigest: string;
+  /** What the run's Job is made from, now and whenever it has to be made again. */
+  readonly spec: unknown;
   readonly cause: string;
   readonly parameters: Readonly<Record<string, string>>;
   readonly startTime: string;
+  readonly scheduledTime?: string;
+  /** The search whose trial this is. */
+  readonly parentRunKey?: string;
+  /** False: tracking clients see nothing of the run, and no parameter of it is kept. */
+  readonly isTracked: boolean;
+  /** The request this run answers: it is no longer pending afterwards. */
+  readonly requestId?: string;
 }
 
 /** Runs as the operator sees them. Every call may be repeated. */
 export interface RunStore {
-  /**
-   * The run for this generation: the one that exists (same generation, or the owner's latest run when its specDigest is
-   * the same, so that an unrelated spec change trains nothing), or a new RUNNING row in the named experiment (made too).
-   */
+  /** The run of that key as it is, or a new RUNNING row in the named experiment (made too). */
   start(run: StartRun): Promise<Run>;
   find(namespace: string, runKey: string): Promise<Run | undefined>;
+  /** Runs of a TrainingJob, trials not among them: all that go on and the newest `ended` of the others, newest first. */
+  list(namespace: string, ownerUid: string, ended: number): Promise<readonly Run[]>;
+  /** The trials of a search, in the order of their numbers. */
+  trials(namespace: string, searchKey: string): Promise<readonly Run[]>;
   /** Closes a RUNNING run as failed by compare-and-set and returns the row as it is afterwards: FINISHED wins. */
   fail(
     namespace: string,
     runKey: string,
     failure: { status: 'FAILED' | 'KILLED'; reason: string; message: string; endTime: string },
   ): Promise<Run | undefined>;
+  /**
+   * Ends a search: it becomes FINISHED with the metrics of its best trial, whose candidate is registered (stage, aliases and
+   * tags too, unless its gates failed), all in one transaction. A search that has ended is returned as it is.
+   */
+  concludeSearch(
+    namespace: string,
+    searchKey: string,
+    best: { readonly trialKey: string; readonly endTime: string },
+  ): Promise<Run | undefined>;
+}
+
+/** A run that a client of a service asked for. */
+export interface RunRequest {
+  readonly namespace: string;
+  readonly requestId: string;
+  readonly trainingJob: string;
+  readonly requestedBy: string;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly requestedAt: string;
+  /** Once it has been started. */
+  readonly runId?: string;
+  /** Why no run comes of it. */
+  readonly refused?: string;
+}
+
+/** Requests for runs. Inserting one takes no leader: any replica may. */
+export interface RequestStore {
+  /** Inserts it; the same id again changes nothing. */
+  add(
+    request: Pick<RunRequest, 'namespace' | 'requestId' | 'trainingJob' | 'requestedBy' | 'parameters'>,
+  ): Promise<void>;
+  find(namespace: string, requestId: string): Promise<RunRequest | undefined>;
+  /** Neither started nor refused, oldest first, at most 100. */
+  pending(namespace: string, trainingJob: string): Promise<readonly RunRequest[]>;
+  /** The TrainingJobs that have pending requests, at most 1000. */
+  waiting(): Promise<readonly { readonly namespace: string; readonly trainingJob: string }[]>;
+  refuse(namespace: string, requestId: string, why: string): Promise<void>;
+}
+
+/** Data sets as a run needs them: by name, to the bytes that name stands for now. */
+export interface DataSetFinder {
+  /** `key` is the object's key in the bucket. */
+  find(namespace: string, name: string): Promise<{ readonly key: string; readonly sha256: string } | undefined>;
 }
 
 export type VersionStatus = 'PENDING_REGISTRATION' | 'READY' | 'FAILED_REGISTRATION' | 'DELETED';

@@ -56,6 +56,26 @@ export const Resources = z.object({
 });
 export type Resources = z.infer<typeof Resources>;
 
+/** `latest`, the number of a version (YAML may write it as one), a stage, or `@` and an alias. */
+export const VersionSelector = z
+  .union([
+    z.int().min(1),
+    z
+      .string()
+      .max(256)
+      .regex(/^(latest|[1-9][0-9]*|Staging|Production|Archived|@[\p{L}\p{N}_-]+)$/u),
+  ])
+  .meta({
+    'x-kubernetes-int-or-string': true,
+    'x-kubernetes-validations': [
+      {
+        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9}|Staging|Production|Archived|@[\\\\p{L}\\\\p{N}_-]+)$')",
+        message:
+          "version must be latest, a version's number like 2, a stage (Staging, Production, Archived) or an alias like @champion",
+      },
+    ],
+  });
+
 /** A list whose entries merge by their `name` under server-side apply. */
 export const byName = { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] } as const;
 /** A list that is replaced as a whole. */

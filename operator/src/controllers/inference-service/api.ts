@@ -1,27 +1,7 @@
 /** InferenceService: what answers. */
 import { z } from 'zod';
 import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
-import { atomic, Duration, RegisteredModelName, Resources } from '../../api/fields.ts';
-
-/** `latest`, the number of a version (YAML may write it as one), a stage, or `@` and an alias. */
-const VersionSelector = z
-  .union([
-    z.int().min(1),
-    z
-      .string()
-      .max(256)
-      .regex(/^(latest|[1-9][0-9]*|Staging|Production|Archived|@[\p{L}\p{N}_-]+)$/u),
-  ])
-  .meta({
-    'x-kubernetes-int-or-string': true,
-    'x-kubernetes-validations': [
-      {
-        rule: "type(self) == int ? self >= 1 : self.matches('^(latest|[1-9][0-9]{0,9}|Staging|Production|Archived|@[\\\\p{L}\\\\p{N}_-]+)$')",
-        message:
-          "version must be latest, a version's number like 2, a stage (Staging, Production, Archived) or an alias like @champion",
-      },
-    ],
-  });
+import { atomic, Duration, RegisteredModelName, Resources, VersionSelector } from '../../api/fields.ts';
 
 export const InferenceServiceSpec = z.object({
   model: RegisteredModelName.describe('The registered model to serve.'),
