@@ -29,7 +29,7 @@ const workspaces: Record<string, readonly string[]> = {
   database: ['@slipway/contract', 'pg'],
   operator: [
     ...['@slipway/contract', '@slipway/database', '@slipway/object-store'],
-    ...['@kubernetes/client-node', 'pino', 'prom-client', 'yaml', 'zod'],
+    ...['@kubernetes/client-node', 'croner', 'pino', 'prom-client', 'yaml', 'zod'],
   ],
   registry: [
     '@slipway/contract',
@@ -52,7 +52,10 @@ const workspaces: Record<string, readonly string[]> = {
     'yaml',
     'zod',
   ],
-  'trainer-image': ['@slipway/contract', '@slipway/database', '@slipway/object-store', 'csv-parse', 'yaml', 'zod'],
+  'trainer-image': [
+    ...['@slipway/contract', '@slipway/database', '@slipway/object-store'],
+    ...['csv-parse', 'hyparquet', 'yaml', 'zod'],
+  ],
 };
 
 test('a workspace uses only the packages it is allowed: no Kubernetes client in the model server, no model runtime in the operator', () => {
