@@ -1,9 +1,12 @@
 /** Runs and versions in memory, with the guarantees of the real stores: start and registerBrought once, FINISHED wins. */
-import { runIdFor, runKeyFor } from '@slipway/contract';
+import { runIdFor } from '@slipway/contract';
 import {
   DatabaseUnavailableError,
+  type DataSetFinder,
   type ModelVersionRow,
+  type RequestStore,
   type Run,
+  type RunRequest,
   type RunStore,
   type ServiceRef,
   type UseStore,
@@ -19,7 +22,12 @@ export const FILES = [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 2048 }
 
 export class FakeStores {
   readonly runs = new Map<string, Run>();
+  /** The model whose candidate a trial published, by run key. */
+  readonly candidates = new Map<string, string>();
   readonly versions: ModelVersionRow[] = [];
+  readonly requests: RunRequest[] = [];
+  readonly dataSets = new Map<string, { readonly key: string; readonly sha256: string }>();
+  readonly #owners = new Map<string, string>();
   readonly #brought = new Map<string, number>();
   readonly #moved = new Map<string, string>();
   readonly writes: string[] = [];
@@ -37,12 +45,25 @@ export class FakeStores {
   publish(runKey: string, model: string, metrics: Record<string, number> = {}): number {
     const run = this.runs.get(runKey) as Run;
     if (run.version !== undefined) return run.version;
+    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, metrics });
+    return this.#number(runKey, model);
+  }
+
+  /** As `publish`, for a trial of a search: its model is a candidate. */
+  publishTrial(runKey: string, model: string, metrics: Record<string, number>): void {
+    const run = this.runs.get(runKey) as Run;
+    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, metrics });
+    this.candidates.set(runKey, model);
+  }
+
+  #number(runKey: string, model: string): number {
+    const run = this.runs.get(runKey) as Run;
     const version = this.#next(run.namespace, model);
     const uri = `s3://slipway/${run.namespace}/0/${run.runId}/artifacts/a/model`;
     const { namespace, experimentId, runId } = run;
     const artifact = { uri, files: FILES, digest: DIGEST };
     this.versions.push({ ...pending({ namespace, model, version, uri }), artifact, experimentId, runId });
-    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, model, version, metrics });
+    this.runs.set(runKey, { ...run, model, version });
     return version;
   }
 
@@ -63,25 +84,43 @@ export class FakeStores {
   readonly runStore: RunStore = {
     start: async (asked) => {
       this.#read();
-      const runKey = runKeyFor(asked.ownerUid, asked.generation);
-      const own = [...this.runs.values()].filter(({ runKey: key }) => key.startsWith(`${asked.ownerUid}/`));
-      const latest = own.sort((a, b) => b.generation - a.generation)[0];
-      const found = this.runs.get(runKey) ?? (latest?.specDigest === asked.specDigest ? latest : undefined);
+      const found = this.runs.get(asked.runKey);
       if (found) return found;
       this.#write('start run');
-      const { namespace, generation, specDigest, startTime } = asked;
-      const identity = { runKey, runId: runIdFor(runKey), experimentId: '1' };
-      const run = {
-        namespace,
-        ...identity,
-        generation,
-        specDigest,
-        status: 'RUNNING',
-        startTime,
-        metrics: {},
-      } as const;
-      this.runs.set(runKey, run);
+      const { experiment: _experiment, trainingJob: _trainingJob, ownerUid, isTracked: _, requestId, ...kept } = asked;
+      const identity = { runId: runIdFor(asked.runKey), experimentId: '1' };
+      const run = { ...structuredClone(kept), ...identity, status: 'RUNNING', metrics: {} } as const;
+      this.runs.set(asked.runKey, run);
+      this.#owners.set(asked.runKey, ownerUid);
+      if (requestId !== undefined) this.#answer(asked.namespace, requestId, { runId: run.runId });
       return run;
+    },
+    list: async (namespace, ownerUid, ended) => {
+      this.#read();
+      const own = [...this.runs.values()]
+        .filter((run) => run.namespace === namespace && this.#owners.get(run.runKey) === ownerUid)
+        .filter(({ parentRunKey }) => parentRunKey === undefined)
+        .sort((a, b) => b.startTime.localeCompare(a.startTime) || a.runId.localeCompare(b.runId));
+      const newest = own.filter(({ status }) => status !== 'RUNNING').slice(0, ended);
+      return own.filter((run) => run.status === 'RUNNING' || newest.includes(run));
+    },
+    trials: async (namespace, searchKey) => {
+      this.#read();
+      return [...this.runs.values()]
+        .filter((run) => run.namespace === namespace && run.parentRunKey === searchKey)
+        .sort((a, b) => a.runKey.length - b.runKey.length || a.runKey.localeCompare(b.runKey));
+    },
+    concludeSearch: async (_, searchKey, { trialKey, endTime }) => {
+      this.#read();
+      const search = this.runs.get(searchKey);
+      if (search?.status !== 'RUNNING') return search;
+      this.#write('conclude search');
+      const { metrics, gate } = this.runs.get(trialKey) as Run;
+      const concluded = { ...search, metrics, ...(gate && { gate }), status: 'FINISHED', endTime } as const;
+      this.runs.set(searchKey, concluded);
+      const model = this.candidates.get(trialKey);
+      if (model !== undefined) this.#number(searchKey, model);
+      return this.runs.get(searchKey);
     },
     find: async (_, runKey) => {
       this.#read();
@@ -95,6 +134,50 @@ export class FakeStores {
       const closed = { ...run, status, endTime, failure: { reason, message } };
       this.runs.set(runKey, closed);
       return closed;
+    },
+  };
+
+  #answer(namespace: string, requestId: string, answer: Pick<RunRequest, 'runId' | 'refused'>): void {
+    const index = this.requests.findIndex((one) => one.namespace === namespace && one.requestId === requestId);
+    const request = this.requests[index];
+    if (request) this.requests[index] = { ...request, ...answer };
+  }
+
+  readonly requestStore: RequestStore = {
+    add: async (asked) => {
+      this.#read();
+      const known = this.requests.some(({ requestId }) => requestId === asked.requestId);
+      if (!known) this.requests.push({ requestedAt: '2026-01-01T00:00:00.000Z', ...asked });
+    },
+    find: async (namespace, requestId) => {
+      this.#read();
+      return this.requests.find((one) => one.namespace === namespace && one.requestId === requestId);
+    },
+    pending: async (namespace, trainingJob) => {
+      this.#read();
+      return this.requests
+        .filter((one) => one.namespace === namespace && one.trainingJob === trainingJob)
+        .filter(({ runId, refused }) => runId === undefined && refused === undefined);
+    },
+    waiting: async () => {
+      this.#read();
+      return this.requests
+        .filter(({ runId, refused }) => runId === undefined && refused === undefined)
+        .map(({ namespace, trainingJob }) => ({ namespace, trainingJob }));
+    },
+    refuse: async (namespace, requestId, refused) => {
+      this.#read();
+      const request = this.requests.find((one) => one.namespace === namespace && one.requestId === requestId);
+      if (!request || request.runId !== undefined || request.refused !== undefined) return;
+      this.#write('refuse request');
+      this.#answer(namespace, requestId, { refused });
+    },
+  };
+
+  readonly dataSetFinder: DataSetFinder = {
+    find: async (namespace, name) => {
+      this.#read();
+      return this.dataSets.get(`${namespace}/${name}`);
     },
   };
 
@@ -215,6 +298,8 @@ export class FakeStores {
     runs: this.runStore,
     versions: this.versionStore,
     uses: this.useStore,
+    requests: this.requestStore,
+    dataSets: this.dataSetFinder,
     tenants: { ensure: async () => {} },
     namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
     health: () => this.health,

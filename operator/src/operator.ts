@@ -57,6 +57,8 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     runs: stores.runs,
     versions: stores.versions,
     uses: stores.uses,
+    requests: stores.requests,
+    dataSets: stores.dataSets,
     tenants,
     namespaces,
     health: monitor.status,

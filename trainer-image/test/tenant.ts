@@ -70,11 +70,15 @@ export async function startTenant() {
 
   let made = 0;
   const startRun = async (namespace: string): Promise<PublishRun> => {
+    const ownerUid = `uid-${++made}`;
     const run = await started.stores.runs.start({
       namespace,
       experiment: 'iris',
       trainingJob: 'iris',
-      ownerUid: `uid-${++made}`,
+      ownerUid,
+      runKey: `${ownerUid}/g1`,
+      spec: {},
+      isTracked: true,
       generation: 1,
       specDigest: String(made),
       cause: 'Created',

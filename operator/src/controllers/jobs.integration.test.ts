@@ -41,6 +41,7 @@ function trainingJob(spec: object): TrainingJob {
 async function trainingJobs(): Promise<Record<string, Job>> {
   const run = await runStore.start({
     ...{ namespace, experiment: 'e', trainingJob: 'iris', ownerUid: metadata.uid, generation: 1 },
+    ...{ runKey: `${metadata.uid}/g1`, spec: {}, isTracked: true },
     ...{ specDigest: 'd', cause: 'Created', parameters: {}, startTime: '2026-01-01T00:00:00Z' },
   });
   const container = {

@@ -1,5 +1,5 @@
 /** What controllers need beside the cluster. main.ts builds it once and hands it to every factory. */
-import type { RunStore, UseStore, VersionStore } from '@slipway/database';
+import type { DataSetFinder, RequestStore, RunStore, UseStore, VersionStore } from '@slipway/database';
 import type { DependencyHealth } from '../api/health.ts';
 
 /** What the administrator chose for the pods the operator makes. */
@@ -19,6 +19,8 @@ export interface ControllerDeps {
   readonly runs: RunStore;
   readonly versions: VersionStore;
   readonly uses: UseStore;
+  readonly requests: Pick<RequestStore, 'pending' | 'refuse'>;
+  readonly dataSets: DataSetFinder;
   /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
   /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */

@@ -49,6 +49,8 @@ const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
   runs: {} as never,
   versions: {} as never,
   uses: { hold: async (_, __, versions) => versions, release: async () => {}, services: async () => [] },
+  requests: {} as never,
+  dataSets: {} as never,
   tenants: { ensure: async () => {} },
   namespaces: { isBeingDeleted: async () => false },
   health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),

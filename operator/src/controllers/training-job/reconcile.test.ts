@@ -16,7 +16,9 @@ import { jobKey, runLabel } from './names.ts';
 const key = { namespace: 'team-a', name: 'iris' };
 const START = Date.parse('2026-01-01T00:00:00Z');
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
-const firstRun = runKeyFor('u1', 1);
+/** The key of the run that the spec of this generation asked for. */
+const keyOfGeneration = (generation: number) => runKeyFor('u1', { kind: 'spec', generation });
+const firstRun = keyOfGeneration(1);
 
 const asJson = (object: object): KubeObject => JSON.parse(JSON.stringify(object)) as KubeObject;
 
@@ -285,7 +287,7 @@ test('a change of what is trained is a new run; it replaces one that is still go
   await w.turn();
   w.change({ parameters: { C: '0.5' } });
   await w.turn();
-  const second = runKeyFor('u1', 2);
+  const second = keyOfGeneration(2);
   assert.deepEqual(w.jobs(), [jobKey({ metadata: key }, second).name]);
   assert.equal(w.stores.runs.get(firstRun)?.status, 'KILLED');
   assert.equal(w.stores.runs.get(firstRun)?.failure?.reason, 'Replaced');
@@ -420,7 +422,7 @@ test('the Jobs of the last run and of two before it are kept', async () => {
   const w = world();
   await w.turn();
   for (let generation = 1; generation <= 5; generation++) {
-    const runKey = runKeyFor('u1', generation);
+    const runKey = keyOfGeneration(generation);
     w.stores.publish(runKey, 'iris');
     const job = w.jobOf(runKey) as Job;
     const metadata = { ...job.metadata, creationTimestamp: new Date(START + generation * 1000).toISOString() };
@@ -429,6 +431,6 @@ test('the Jobs of the last run and of two before it are kept', async () => {
     w.change({ parameters: { C: String(generation) } });
     await w.turn();
   }
-  const kept = [4, 5, 6].map((generation) => jobKey({ metadata: key }, runKeyFor('u1', generation)).name);
+  const kept = [4, 5, 6].map((generation) => jobKey({ metadata: key }, keyOfGeneration(generation)).name);
   assert.deepEqual(w.jobs().sort(), kept.sort());
 });

@@ -70,17 +70,26 @@ async function drive(turn: Turn): Promise<Result<TrainingJobStatus>> {
   const { deps, ctx, trainingJob } = turn;
   const { metadata, spec, status } = trainingJob;
   const now = ctx.now();
-  const started = await deps.runs.start({
-    namespace: metadata.namespace,
-    experiment: spec.experiment ?? metadata.name,
-    trainingJob: metadata.name,
-    ownerUid: metadata.uid ?? '',
-    generation: metadata.generation ?? 1,
-    specDigest: specDigest(spec),
-    cause: status?.runs?.length ? 'SpecChanged' : 'Created',
-    parameters: spec.parameters,
-    startTime: now.toISOString(),
-  });
+  const { uid = '', generation = 1, namespace } = metadata;
+  const [newest] = await deps.runs.list(namespace, uid, 1);
+  const digest = specDigest(spec);
+  const started =
+    newest?.specDigest === digest
+      ? newest
+      : await deps.runs.start({
+          namespace,
+          experiment: spec.experiment ?? metadata.name,
+          trainingJob: metadata.name,
+          ownerUid: uid,
+          runKey: runKeyFor(uid, { kind: 'spec', generation }),
+          generation,
+          specDigest: digest,
+          spec,
+          cause: status?.runs?.length ? 'SpecChanged' : 'Created',
+          parameters: spec.parameters,
+          startTime: now.toISOString(),
+          isTracked: spec.tracking?.enabled ?? true,
+        });
   const closed = await closeReplaced(turn, started);
   const pods = ctx.kube.list(Pod, { namespace: metadata.namespace, labels: runLabel(started.runKey) });
   const failures = failuresOf(pods);
@@ -174,7 +183,7 @@ export function openRunKeys({ metadata, status }: TrainingJob, jobs: readonly Jo
   const ended = new Set(entries.filter(({ endTime }) => endTime !== undefined).map(({ runKey }) => runKey));
   const { uid = '', generation = 1 } = metadata;
   // Asking for deletion counts as a change of the spec.
-  const possible = [generation, generation - 1].map((n) => runKeyFor(uid, n));
+  const possible = [generation, generation - 1].map((n) => runKeyFor(uid, { kind: 'spec', generation: n }));
   const keys = new Set([...jobs.map(runKeyOf), ...entries.map(({ runKey }) => runKey), ...possible]);
   return [...keys].filter((key) => key !== undefined && !ended.has(key)) as string[];
 }
