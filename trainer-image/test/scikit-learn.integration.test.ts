@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { encodeClasses } from '../src/train/classes.ts';
 import { fit, type LogisticRegression, type Matrix } from '../src/train/logistic-regression.ts';
-import { linearClassifierFor } from '../src/train/onnx/from-regression.ts';
-import { encodeModel } from '../src/train/onnx/model.ts';
+import { linearClassifierFor } from '../src/onnx/from-regression.ts';
+import { encodeModel } from '../src/onnx/model.ts';
 import { defaults } from '../src/train/parameters.ts';
 import { python } from './python/venv.ts';
 

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { PublishRun } from '@slipway/contract';
 import { parse } from 'yaml';
-import { encodeModel } from '../train/onnx/model.ts';
-import { bytes, int, message, text } from '../train/onnx/wire.ts';
+import { encodeModel } from '../onnx/model.ts';
+import { bytes, int, message, text } from '../onnx/wire.ts';
 import { readOutput } from './findings.ts';
 import { mlmodelFor } from './mlmodel.ts';
 

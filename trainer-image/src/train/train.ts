@@ -1,11 +1,11 @@
 /** From a table to everything that is published of a model; no file is touched and no clock read. */
 import type { Examples, Metrics, ModelSignature, Parameters } from '@slipway/contract';
 import type { Log } from '../log.ts';
+import { linearClassifierFor } from '../onnx/from-regression.ts';
+import { encodeModel } from '../onnx/model.ts';
 import { encodeClasses } from './classes.ts';
 import { evaluate } from './evaluate.ts';
 import { fit, type LogisticRegression, type Matrix } from './logistic-regression.ts';
-import { linearClassifierFor } from './onnx/from-regression.ts';
-import { encodeModel } from './onnx/model.ts';
 import { readParameters } from './parameters.ts';
 import { examplesOf, metricsOf, signatureOf } from './report.ts';
 import { stratifiedSplit } from './split.ts';

@@ -1,4 +1,4 @@
-import type { LogisticRegression, Matrix } from '../logistic-regression.ts';
+import type { LogisticRegression, Matrix } from '../train/logistic-regression.ts';
 import type { LinearClassifier } from './model.ts';
 
 /** Mean and standard deviation of a column; 1 for one that never changes. */
