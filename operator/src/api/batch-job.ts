@@ -51,17 +51,26 @@ export const Job: Kind<Job> = {
 
 /**
  * Lost nodes are nobody's fault and cost no retry; what these containers call terminal does not get better by repeating
- * and fails the Job at once.
+ * and fails the Job at once. So do the `more` exit codes, by container.
  */
-export const failurePolicy = (containers: readonly string[]): { readonly rules: readonly object[] } => ({
-  rules: [
-    { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
-    ...containers.map((containerName) => ({
+export function failurePolicy(
+  containers: readonly string[],
+  more: Readonly<Record<string, readonly number[]>> = {},
+): { readonly rules: readonly object[] } {
+  const names = [...new Set([...containers, ...Object.keys(more)])];
+  const codes = names.map((name) => {
+    const own = [...(containers.includes(name) ? [EXIT_TERMINAL] : []), ...(more[name] ?? [])];
+    // The API server takes them in order, and each once.
+    return { containerName: name, values: [...new Set(own)].sort((a, b) => a - b) };
+  });
+  const rules = codes
+    .filter(({ values }) => values.length > 0)
+    .map(({ containerName, values }) => ({
       action: 'FailJob',
-      onExitCodes: { containerName, operator: 'In', values: [EXIT_TERMINAL] },
-    })),
-  ],
-});
+      onExitCodes: { containerName, operator: 'In', values },
+    }));
+  return { rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }, ...rules] };
+}
 
 const condition = (job: Job, type: string) =>
   job.status?.conditions?.find((c) => c.type === type && c.status === 'True');

@@ -36,7 +36,7 @@ export type EnvVar =
   | { readonly name: string; readonly value: string }
   | { readonly name: string; readonly valueFrom: { readonly fieldRef: { readonly fieldPath: string } } };
 
-interface ResourceRequirements {
+export interface ResourceRequirements {
   readonly requests?: Readonly<Record<string, string | number>>;
   readonly limits?: Readonly<Record<string, string | number>>;
 }
@@ -44,6 +44,8 @@ interface ResourceRequirements {
 export interface Container {
   readonly name: string;
   readonly image: string;
+  /** Of an init container: it goes on beside those after it and is ended with the pod (a sidecar). */
+  readonly restartPolicy?: 'Always';
   readonly imagePullPolicy?: 'Always' | 'IfNotPresent' | 'Never';
   readonly command?: readonly string[];
   readonly args?: readonly string[];
@@ -118,6 +120,15 @@ export const CARRIER = { requests: { cpu: '50m', memory: '128Mi' }, limits: { me
 /** How much a pod may write into a volume of inputs, outputs or a model, and into its scratch space, before it is evicted. */
 export const FILES_LIMIT = '10Gi';
 export const SCRATCH_LIMIT = '2Gi';
+/**
+ * The logs of a container whose root is read-only, on a node that does not rotate them: whoever writes more is evicted. The
+ * request is said as well, because a limit without one would be reserved on the node.
+ */
+export const LOGS_LIMIT = '1Gi';
+export const LOGS_REQUEST = '16Mi';
+
+/** The sidecar of a training pod. It runs beside every other container, and no pod fails because of it. */
+export const WATCH_CONTAINER = 'watch';
 
 /** Scratch space that goes with the pod. */
 export const emptyDir = (name: string, sizeLimit?: string): Volume => ({

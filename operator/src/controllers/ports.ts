@@ -13,6 +13,10 @@ export interface Settings {
   readonly registryUrl?: string;
   /** Signs the tokens by which user containers log into their runs; absent: the registry asks for none. */
   readonly runTokenKey?: string;
+  /** `host` or `host:port` an https:// input may come from; absent: none. */
+  readonly httpsInputHosts?: readonly string[];
+  /** Address ranges below which such a host may lie although they are not public: an internal mirror's. */
+  readonly httpsInputCidrs?: readonly string[];
 }
 
 export interface ControllerDeps {

@@ -1,46 +1,30 @@
-/** The Job of one run: fetch (reads the tenant's objects) → trainer (no credential) → publish (writes the result). Pure. */
-import {
-  CONFIG_MAPS_DIR,
-  CREDENTIALS_DIR,
-  FETCH_SECRET,
-  type FetchInputs,
-  INPUT_DIR,
-  OUTPUT_DIR,
-  PUBLISH_SECRET,
-  type PublishRun,
-  runTokenFor,
-} from '@slipway/contract';
-import type { Run } from '@slipway/database';
+/** The Job of one run and its pod's shape; what its containers are told is in pod-containers.ts. Pure. */
+import { FETCH_SECRET, PUBLISH_SECRET } from '@slipway/contract';
 import { failurePolicy, type Job } from '../../api/batch-job.ts';
 import {
-  CARRIER,
-  type Container,
   childLabels,
   configMapVolume,
   emptyDir,
   FILES_LIMIT,
-  fieldEnv,
-  literal,
-  literalEnv,
-  mount,
   type PodTemplate,
-  readOnlyMount,
   restrictedPod,
   SCRATCH_LIMIT,
   secretVolume,
+  type Volume,
 } from '../../api/containers.ts';
 import { controllerReference } from '../../api/meta.ts';
-import type { Settings } from '../ports.ts';
-import type { TrainingJob, TrainingJobSpec } from './api.ts';
 import { jobKey, RUN_KEY_ANNOTATION, runLabel, TRAINING_JOB_LABEL } from './names.ts';
-import { withParameters } from './training.ts';
+import { configMapsOf, containersFor, isCompared, type RunPod } from './pod-containers.ts';
 
-/** A trainer is foreign code: without limits of its own it gets these. */
-const TRAINER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '2Gi' } } as const;
+export type JobOf = RunPod & {
+  /** Within how many the whole run is to be done. */
+  readonly seconds: number;
+};
 
-/** The Job that trains `run`, to be done within `seconds`. Same arguments, same Job. */
-export function jobFor(trainingJob: TrainingJob, run: Run, settings: Settings, seconds: number): Job {
-  const { metadata, spec } = trainingJob;
+/** The Job that trains `run` as `spec` (the run's own, not necessarily the object's of now) says. Same arguments, same Job. */
+export function jobFor(of: JobOf): Job {
+  const { trainingJob, run, spec, seconds } = of;
+  const { metadata } = trainingJob;
   const labels = {
     ...childLabels('training', metadata.name),
     ...runLabel(run.runKey),
@@ -56,132 +40,48 @@ export function jobFor(trainingJob: TrainingJob, run: Run, settings: Settings, s
       annotations,
       ownerReferences: [controllerReference(trainingJob)],
     },
+    // No ttlSecondsAfterFinished: spec.history says which Jobs stay.
     spec: {
       backoffLimit: spec.retries,
       activeDeadlineSeconds: seconds,
       // The exit codes of a user's own container are the user's.
-      podFailurePolicy: failurePolicy(['fetch', 'publish', ...(spec.algorithm ? ['trainer'] : [])]),
-      template: templateFor(trainingJob, run, settings, { labels, annotations }),
+      podFailurePolicy: failurePolicy(['fetch', 'publish', ...(spec.algorithm ? ['trainer'] : [])], {
+        trainer: spec.nonRetriableExitCodes ?? [],
+      }),
+      template: templateFor(of, { labels, annotations }),
     },
   };
 }
 
 function templateFor(
-  trainingJob: TrainingJob,
-  run: Run,
-  settings: Settings,
+  of: RunPod,
   meta: { labels: Readonly<Record<string, string>>; annotations: Readonly<Record<string, string>> },
 ): PodTemplate {
-  const configMaps = configMapsOf(trainingJob.spec);
-  const spec = restrictedPod(
+  const { nodeSelector, tolerations } = of.spec;
+  const pod = restrictedPod(
     {
       restartPolicy: 'Never',
-      initContainers: [fetch(trainingJob, settings, configMaps), trainer(trainingJob, run, settings)],
-      containers: [publish(trainingJob, run, settings)],
-      volumes: [
-        ...['input', 'output'].map((name) => emptyDir(name, FILES_LIMIT)),
-        ...['tmp-fetch', 'tmp-trainer', 'tmp-publish'].map((name) => emptyDir(name, SCRATCH_LIMIT)),
-        secretVolume('fetch-credentials', FETCH_SECRET),
-        secretVolume('publish-credentials', PUBLISH_SECRET),
-        ...configMaps.map((name, index) => configMapVolume(`config-map-${index}`, name)),
-      ],
+      ...containersFor(of),
+      volumes: volumesFor(of),
+      ...(nodeSelector && { nodeSelector }),
+      ...(tolerations && { tolerations }),
     },
-    settings.imagePullSecrets,
+    of.settings.imagePullSecrets,
   );
   const annotations = { ...meta.annotations, 'kubectl.kubernetes.io/default-container': 'trainer' };
-  return { metadata: { labels: meta.labels, annotations }, spec };
+  return { metadata: { labels: meta.labels, annotations }, spec: pod };
 }
 
-/** The ConfigMaps that inputs name, each once. A malformed URI is for `fetch` to refuse. */
-function configMapsOf({ inputs }: TrainingJobSpec): string[] {
-  const names = inputs.map(({ uri }) => /^configmap:\/\/([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)\//.exec(uri)?.[1]);
-  return [...new Set(names.filter((name) => name !== undefined))];
-}
-
-const fromOurImage = ({ trainerImage, imagePullPolicy }: Settings, command: string) => ({
-  image: trainerImage,
-  imagePullPolicy,
-  args: [command],
-});
-
-function fetch({ metadata, spec }: TrainingJob, settings: Settings, configMaps: readonly string[]): Container {
-  const asked: FetchInputs = { namespace: metadata.namespace, parameters: spec.parameters, inputs: spec.inputs };
-  return {
-    name: 'fetch',
-    ...fromOurImage(settings, 'fetch'),
-    env: literalEnv({ FETCH_INPUTS: JSON.stringify(asked), HOME: '/tmp' }),
-    resources: CARRIER,
-    volumeMounts: [
-      mount('input', INPUT_DIR),
-      mount('tmp-fetch', '/tmp'),
-      readOnlyMount('fetch-credentials', CREDENTIALS_DIR),
-      ...configMaps.map((name, index) => readOnlyMount(`config-map-${index}`, `${CONFIG_MAPS_DIR}/${name}`)),
-    ],
-  };
-}
-
-/**
- * What makes an mlflow script log into this very run without a word of its own. A container that names a tracking server
- * itself is told of none of ours.
- */
-function tracking(run: Run, { registryUrl, runTokenKey }: Settings, own: Readonly<Record<string, string>>) {
-  if (registryUrl === undefined || own['MLFLOW_TRACKING_URI'] !== undefined) return {};
-  const { namespace, runId, experimentId } = run;
-  return {
-    MLFLOW_TRACKING_URI: `${registryUrl.replace(/\/+$/, '')}/n/${namespace}`,
-    MLFLOW_RUN_ID: runId,
-    MLFLOW_EXPERIMENT_ID: experimentId,
-    ...(runTokenKey !== undefined && { MLFLOW_TRACKING_TOKEN: runTokenFor(runTokenKey, { namespace, runId }) }),
-  };
-}
-
-function trainer({ spec }: TrainingJob, run: Run, settings: Settings): Container {
-  const { algorithm, container, parameters } = spec;
-  const given = {
-    ...Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`PARAM_${name.toUpperCase()}`, value])),
-    RUN_ID: run.runId,
-    HOME: '/tmp',
-  };
-  const volumeMounts = [readOnlyMount('input', INPUT_DIR), mount('output', OUTPUT_DIR), mount('tmp-trainer', '/tmp')];
-  if (!container) {
-    const env = literalEnv({ ALGORITHM: JSON.stringify(algorithm), ...given });
-    return { name: 'trainer', ...fromOurImage(settings, 'train'), env, resources: TRAINER, volumeMounts };
-  }
-  const filled = (texts: readonly string[]) =>
-    texts.map((text) => withParameters(text, (name) => literal(parameters[name] ?? '')));
-  const own = Object.fromEntries((container.env ?? []).map(({ name, value }) => [name, value]));
-  return {
-    name: 'trainer',
-    image: container.image,
-    ...(container.command && { command: filled(container.command) }),
-    ...(container.args && { args: filled(container.args) }),
-    env: literalEnv({ ...own, ...tracking(run, settings, own), ...given }),
-    resources: (container.resources as Container['resources']) ?? TRAINER,
-    volumeMounts,
-  };
-}
-
-function publish({ metadata, spec }: TrainingJob, run: Run, settings: Settings): Container {
-  const asked: PublishRun = {
-    namespace: metadata.namespace,
-    trainingJob: metadata.name,
-    runKey: run.runKey,
-    runId: run.runId,
-    experimentId: run.experimentId,
-    ...(spec.model !== undefined && { model: spec.model }),
-    image: spec.container?.image ?? settings.trainerImage,
-    parameters: spec.parameters,
-  };
-  return {
-    name: 'publish',
-    ...fromOurImage(settings, 'publish'),
-    env: [...literalEnv({ PUBLISH_RUN: JSON.stringify(asked), HOME: '/tmp' }), fieldEnv('POD_UID', 'metadata.uid')],
-    resources: CARRIER,
-    volumeMounts: [
-      readOnlyMount('input', INPUT_DIR),
-      mount('output', OUTPUT_DIR),
-      mount('tmp-publish', '/tmp'),
-      readOnlyMount('publish-credentials', CREDENTIALS_DIR),
-    ],
-  };
+/** Every volume that can be filled has a limit; whoever exceeds one is evicted, and that is a failed attempt. */
+function volumesFor(of: RunPod): Volume[] {
+  const comparing = isCompared(of) ? { files: ['references'], scratch: ['answers', 'tmp-predict'] } : undefined;
+  const files = ['input', 'output', ...(comparing?.files ?? [])];
+  const scratch = ['tmp-fetch', 'tmp-trainer', 'tmp-publish', ...(comparing?.scratch ?? [])];
+  return [
+    ...files.map((name) => emptyDir(name, FILES_LIMIT)),
+    ...scratch.map((name) => emptyDir(name, SCRATCH_LIMIT)),
+    secretVolume('fetch-credentials', FETCH_SECRET),
+    secretVolume('publish-credentials', PUBLISH_SECRET),
+    ...configMapsOf(of.spec).map((name, index) => configMapVolume(`config-map-${index}`, name)),
+  ];
 }
