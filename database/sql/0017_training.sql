@@ -14,6 +14,8 @@ ALTER TABLE slipway.runs
   ADD COLUMN is_tracked boolean NOT NULL DEFAULT true;
 COMMENT ON COLUMN slipway.runs.is_tracked IS 'False: tracking clients do not see the run; the row is only what keeps it from happening twice.';
 
+-- Runs are found by their key, and listed by their start.
+DROP INDEX slipway.runs_by_owner;
 CREATE INDEX runs_of_owner ON slipway.runs (namespace, owner_uid, start_time DESC, run_id)
   WHERE owner_uid IS NOT NULL AND parent_run_key IS NULL;
 CREATE INDEX runs_of_search ON slipway.runs (namespace, parent_run_key) WHERE parent_run_key IS NOT NULL;

@@ -68,23 +68,12 @@ test('a run is started once, however often and however concurrently the operator
     status: 'RUNNING',
     startTime: '2026-01-01T00:00:00.000Z',
     metrics: {},
+    cause: 'Created',
+    spec: { model: 'iris' },
+    parameters: { C: '1.0' },
   });
   const { rows } = await pool.query('SELECT count(*)::int AS n FROM slipway.runs WHERE namespace = $1', [namespace]);
   assert.equal(rows[0].n, 1);
-});
-
-test('a new generation that asks for the same training is the same run; one that asks for other training is a new one', async () => {
-  const namespace = await freshTenant();
-  const start = (generation: number, specDigest: string) =>
-    stores.runs.start(startRun({ namespace, ownerUid: 'uid-same', generation, specDigest }));
-  const first = await start(1, 'a');
-  assert.equal((await start(2, 'a')).runId, first.runId);
-  const third = await start(3, 'b');
-  assert.notEqual(third.runId, first.runId);
-  assert.equal((await start(4, 'b')).runId, third.runId);
-  assert.equal((await start(1, 'a')).runId, first.runId);
-  const back = await start(5, 'a');
-  assert.equal(back.generation, 5, 'a revert trains again: the latest run asked for something else');
 });
 
 test('experiments are numbered per namespace after Default, which has 0', async () => {

@@ -1,19 +1,19 @@
 /** What tests store: plausible requests, changed where a test says so. */
-import type { PublishRequest } from '@slipway/contract';
+import { type PublishRequest, runKeyFor } from '@slipway/contract';
 import type { StartRun } from '../src/index.ts';
 
-/** A run of a TrainingJob `iris`; `ownerUid` and `generation` make its key. */
-export const startRun = (over: Partial<StartRun> = {}): StartRun => ({
+/** A run of a TrainingJob `iris`; `ownerUid` and `generation` make its key, unless one is given. */
+export const startRun = ({ ownerUid = 'uid-1', generation = 1, ...over }: Partial<StartRun> = {}): StartRun => ({
   namespace: 'team-a',
   experiment: 'iris',
   trainingJob: 'iris',
-  ownerUid: 'uid-1',
-  generation: 1,
+  ownerUid,
+  generation,
+  runKey: runKeyFor(ownerUid, { kind: 'spec', generation }),
   specDigest: 'digest-1',
-  runKey: `${over.ownerUid ?? 'uid-1'}/g${over.generation ?? 1}`,
-  spec: {},
-  isTracked: true,
+  spec: { model: 'iris' },
   cause: 'Created',
+  isTracked: true,
   parameters: { C: '1.0' },
   startTime: '2026-01-01T00:00:00.000Z',
   ...over,
