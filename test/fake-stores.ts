@@ -126,6 +126,10 @@ export class FakeStores {
       this.#read();
       return this.runs.get(runKey);
     },
+    findById: async (namespace, runId) => {
+      this.#read();
+      return [...this.runs.values()].find((run) => run.namespace === namespace && run.runId === runId);
+    },
     fail: async (_, runKey, { status, reason, message, endTime }) => {
       this.#read();
       const run = this.runs.get(runKey);
@@ -158,6 +162,12 @@ export class FakeStores {
       return this.requests
         .filter((one) => one.namespace === namespace && one.trainingJob === trainingJob)
         .filter(({ runId, refused }) => runId === undefined && refused === undefined);
+    },
+    unstarted: async (namespace, trainingJob) => {
+      this.#read();
+      return this.requests
+        .filter((one) => one.namespace === namespace && one.trainingJob === trainingJob && one.runId === undefined)
+        .toReversed();
     },
     waiting: async () => {
       this.#read();

@@ -56,6 +56,17 @@ export const requestStore = (pool: Queryable): RequestStore => ({
     return rows.map(requestFrom);
   },
 
+  async unstarted(namespace, trainingJob) {
+    const rows = await query<RequestRow>(
+      pool,
+      `SELECT ${columns} FROM slipway.run_requests
+         WHERE namespace = $1 AND training_job = $2 AND run_id IS NULL
+         ORDER BY requested_at DESC, request_id LIMIT 500`,
+      [namespace, trainingJob],
+    );
+    return rows.map(requestFrom);
+  },
+
   async waiting() {
     const rows = await query<{ namespace: string; training_job: string }>(
       pool,

@@ -153,6 +153,14 @@ test('requests wait in the order they came, each by itself, until one is started
   const mine = (await stores.requests.waiting()).filter((each) => each.namespace === namespace);
   assert.deepEqual(mine.map(({ trainingJob }) => trainingJob).sort(), ['abalone', 'iris']);
   assert.equal(await stores.requests.find('elsewhere', first), undefined);
+  const unstarted = (await stores.requests.unstarted(namespace, 'iris')).map(({ requestId }) => requestId);
+  assert.deepEqual(unstarted, [third, second], 'newest first; what was refused has no run either');
+});
+
+test('a run is found by its id, in its own namespace', async () => {
+  const run = await start();
+  assert.deepEqual(await stores.runs.findById(namespace, run.runId), run);
+  assert.equal(await stores.runs.findById('elsewhere', run.runId), undefined);
 });
 
 test('what was started is not refused afterwards, and what was refused not refused for another reason', async () => {

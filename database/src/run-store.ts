@@ -77,6 +77,15 @@ export const runStore = (pool: Queryable, write: Write): RunStore => ({
 
   find: (namespace, runKey) => findRun(pool, namespace, runKey),
 
+  async findById(namespace, runId) {
+    const [row] = await query<RunRow>(
+      pool,
+      `SELECT ${runColumns} FROM slipway.runs r WHERE r.namespace = $1 AND r.run_id = $2 AND r.run_key IS NOT NULL`,
+      [namespace, runId],
+    );
+    return row && runFrom(row);
+  },
+
   async list(namespace, ownerUid, ended) {
     const rows = await query<RunRow>(
       pool,

@@ -65,6 +65,8 @@ export interface RunStore {
   /** The run of that key as it is, or a new RUNNING row in the named experiment (made too). */
   start(run: StartRun): Promise<Run>;
   find(namespace: string, runKey: string): Promise<Run | undefined>;
+  /** As `find`, by the id of the run; a run that no TrainingJob made is not found. */
+  findById(namespace: string, runId: string): Promise<Run | undefined>;
   /** Runs of a TrainingJob, trials not among them: all that go on and the newest `ended` of the others, newest first. */
   list(namespace: string, ownerUid: string, ended: number): Promise<readonly Run[]>;
   /** The trials of a search, in the order of their numbers. */
@@ -109,6 +111,8 @@ export interface RequestStore {
   find(namespace: string, requestId: string): Promise<RunRequest | undefined>;
   /** Neither started nor refused, oldest first, at most 100. */
   pending(namespace: string, trainingJob: string): Promise<readonly RunRequest[]>;
+  /** Those that have no run, refused ones among them, newest first, at most 500. */
+  unstarted(namespace: string, trainingJob: string): Promise<readonly RunRequest[]>;
   /** The TrainingJobs that have pending requests, at most 1000. */
   waiting(): Promise<readonly { readonly namespace: string; readonly trainingJob: string }[]>;
   refuse(namespace: string, requestId: string, why: string): Promise<void>;
