@@ -8,8 +8,10 @@ import { loadKubeConfig } from '../kube/kubeconfig.ts';
 import { openTransport, type Transport } from '../kube/transport.ts';
 import { ModelVersion } from './model-version/api.ts';
 import { verifyJobFor } from './model-version/job.ts';
+import type { Settings } from './ports.ts';
 import { TrainingJob } from './training-job/api.ts';
 import { jobFor } from './training-job/job.ts';
+import type { Resolved } from './training-job/resolved.ts';
 
 const namespace = `jobs-${randomBytes(4).toString('hex')}`;
 const { deps, runStore, versionStore } = new FakeStores();
@@ -54,9 +56,38 @@ async function trainingJobs(): Promise<Record<string, Job>> {
     algorithm: { name: 'logistic-regression', target: 'species' },
     parameters: { C: '1' },
   });
+  const everything = trainingJob({
+    container,
+    resources: { requests: { memory: '3Gi' } },
+    nonRetriableExitCodes: [42, 3],
+    nodeSelector: { disk: 'ssd' },
+    tolerations: [{ key: 'gpu', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 }],
+    register: { stage: 'Staging', gate: [{ metric: 'accuracy', notWorseThan: { version: 'Production', by: '0.01' } }] },
+    tracking: { uri: 'https://mlflow.example' },
+  });
+  const registry = {
+    registryUrl: 'http://registry:5000',
+    runTokenKey: 'k'.repeat(32),
+    httpsInputHosts: ['data.example'],
+  };
+  const artifact = {
+    uri: 's3://slipway/x/m',
+    files: [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 1 }],
+    digest: 'd'.repeat(64),
+  };
+  const of = (made: TrainingJob, more: Partial<Settings> = {}, references: Resolved['references'] = {}) =>
+    jobFor({
+      trainingJob: made,
+      run: { ...run, parameters: made.spec.parameters },
+      spec: made.spec,
+      settings: { ...settings, ...more },
+      seconds: 60,
+      resolved: { dataSets: {}, references },
+    });
   return {
-    'a built-in algorithm': jobFor(builtIn, run, settings, 60),
-    'a container': jobFor(trainingJob({ container, parameters: { lr: '$(HOSTNAME) $$' } }), run, settings, 60),
+    'a built-in algorithm': of(builtIn),
+    'a container': of(trainingJob({ container, parameters: { lr: '$(HOSTNAME) $$' } })),
+    'a run that uses everything': of(everything, registry, { Production: { version: 1, artifact } }),
   };
 }
 
@@ -78,7 +109,7 @@ async function verification(): Promise<Job> {
 
 const query = { dryRun: 'All', fieldValidation: 'Strict' };
 
-for (const what of ['a built-in algorithm', 'a container', 'a verification']) {
+for (const what of ['a built-in algorithm', 'a container', 'a run that uses everything', 'a verification']) {
   test(`the Job of ${what} is taken, and its pod passes Pod Security restricted`, async () => {
     const job = { ...(await trainingJobs()), 'a verification': await verification() }[what] as Job;
     await transport.json({ method: 'POST', path: `/apis/batch/v1/namespaces/${namespace}/jobs`, query, body: job });
