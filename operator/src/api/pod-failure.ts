@@ -1,5 +1,6 @@
 /** Why a pod of ours failed, in words: from our own termination message, the kubelet's reason, or the last log lines. */
 import { parseTerminationMessage } from '@slipway/contract';
+import { WATCH_CONTAINER } from './containers.ts';
 import { containerStatuses, type Pod, type Terminated } from './pod.ts';
 
 export interface PodFailure {
@@ -14,6 +15,8 @@ export interface PodFailure {
 
 /** Evictions and node loss: nobody's fault, and not counted as an attempt by the Job. */
 export const DISRUPTED = 'Disrupted';
+/** It wrote more than its volumes or its logs may hold (unlike `DISRUPTED`, which is the node's need). It counts as an attempt. */
+export const EVICTED = 'Evicted';
 export const OUT_OF_MEMORY = 'OutOfMemory';
 export const CONTAINER_FAILED = 'ContainerFailed';
 
@@ -23,13 +26,17 @@ const LONGEST_LOG = 2048;
 /** Why the pod failed; undefined while it has not. */
 export function podFailure(pod: Pod): PodFailure | undefined {
   if (pod.status.phase !== 'Failed') return undefined;
-  const disruption = pod.status.conditions.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+  const { reason = 'PodFailed', message, conditions } = pod.status;
+  const disruption = conditions.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
   if (disruption)
     return { reason: DISRUPTED, message: disruption.message ?? 'the pod was evicted or its node was lost' };
+  // The kubelet killed every container of it: how one of them ended says nothing.
+  if (reason === EVICTED)
+    return { reason, message: `the pod was evicted: ${message?.trim() || 'the kubelet did not say why'}` };
   for (const { name, state } of containerStatuses(pod)) {
+    if (name === WATCH_CONTAINER) continue;
     if (state.terminated && state.terminated.exitCode !== 0) return containerFailure(name, state.terminated);
   }
-  const { reason = 'PodFailed', message } = pod.status;
   return { reason, message: message ?? `the pod ended (${reason}) before any container failed` };
 }
 

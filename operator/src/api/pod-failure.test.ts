@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pod } from './pod.ts';
+import { podFailure } from './pod-failure.ts';
+
+const ended = (name: string, exitCode: number, more: object = {}) => ({
+  name,
+  state: { terminated: { exitCode, ...more } },
+});
+
+const failureOf = (status: object) =>
+  podFailure(
+    Pod.parse({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: 'team-a', name: 'iris-1' },
+      status: { phase: 'Failed', ...status },
+    }),
+  );
+
+test('whoever filled a volume is told which, not the code its containers were killed with', () => {
+  const failure = failureOf({
+    reason: 'Evicted',
+    message: 'Usage of EmptyDir volume "output" exceeds the limit "10Gi". ',
+    initContainerStatuses: [ended('fetch', 0), ended('trainer', 137, { reason: 'Error' })],
+  });
+  assert.deepEqual(failure, {
+    reason: 'Evicted',
+    message: 'the pod was evicted: Usage of EmptyDir volume "output" exceeds the limit "10Gi".',
+  });
+});
+
+test("an eviction for the sake of the node is nobody's fault", () => {
+  const conditions = [{ type: 'DisruptionTarget', status: 'True', message: 'The node was low on resource: memory.' }];
+  assert.equal(failureOf({ reason: 'Evicted', message: 'low', conditions })?.reason, 'Disrupted');
+});
+
+test('how the sidecar ended is never why a pod failed', () => {
+  const initContainerStatuses = [ended('fetch', 0), ended('watch', 137, { reason: 'OOMKilled' }), ended('trainer', 3)];
+  assert.deepEqual(
+    [failureOf({ initContainerStatuses })?.container, failureOf({ initContainerStatuses })?.exitCode],
+    ['trainer', 3],
+  );
+});
+
+test('a pod that is well, or goes on, has no failure', () => {
+  assert.equal(failureOf({ phase: 'Running', initContainerStatuses: [ended('trainer', 3)] }), undefined);
+});
