@@ -122,7 +122,10 @@ async function advance({ deps, ctx, trainingJob }: Turn, run: Run, failures: rea
   if (!job) {
     const seconds = durationSeconds(trainingJob.spec.deadline) - (now.getTime() - Date.parse(run.startTime)) / 1000;
     if (seconds <= 0) return close(deadlineExceeded(trainingJob, failures.at(-1)));
-    await kube.apply(jobFor(trainingJob, run, deps.settings, Math.ceil(seconds)));
+    const { spec } = trainingJob;
+    const resolved = { dataSets: {}, references: {} };
+    const { settings } = deps;
+    await kube.apply(jobFor({ trainingJob, run, spec, settings, seconds: Math.ceil(seconds), resolved }));
     return run;
   }
   if (job.metadata.deletionTimestamp) return run;
