@@ -189,7 +189,7 @@ const indexOf = ({ runKey }: Run): number => Number(/\/c(\d+)$/.exec(runKey)?.[1
 export function standingOf({ objective }: Search, trials: readonly Run[], total: number): Standing {
   const ended = trials
     .filter(({ status }) => status !== 'RUNNING')
-    .map((run) => ({ run, index: indexOf(run), value: valueOf(run, objective.metric) }))
+    .map((run) => ({ run, index: indexOf(run), value: scoreOf(run, objective.metric) }))
     .sort((a, b) => a.index - b.index);
   const scored = ended.flatMap(({ value, ...rest }) => (value === undefined ? [] : [{ ...rest, value }]));
   const isBetter = (a: number, b: number) => (objective.goal === 'maximize' ? a > b : a < b);
@@ -205,7 +205,7 @@ export function standingOf({ objective }: Search, trials: readonly Run[], total:
   };
 }
 
-function valueOf({ status, metrics }: Run, metric: string): number | undefined {
+function scoreOf({ status, metrics }: Run, metric: string): number | undefined {
   const value = status === 'FINISHED' && Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
   return Number.isFinite(value) ? value : undefined;
 }
