@@ -1,4 +1,4 @@
-/** The trainer image's only entry: `fetch`, `train`, `publish`. */
+/** The trainer image's only entry: `fetch`, `train`, `publish`, and for those who write a trainer `kit`. */
 
 import { asFailure, exitCodeFor, FailureError, quoted } from './failure.ts';
 import { createLog, type Log } from './log.ts';
@@ -35,4 +35,6 @@ async function main(name: string, env: NodeJS.ProcessEnv): Promise<number> {
 
 // As process 1 of a container this process would otherwise ignore the signal.
 process.once('SIGTERM', () => process.exit(143));
+if (process.argv[2] === 'kit')
+  process.exit(await (await import('./kit/run.ts')).runKit(process.argv.slice(3), process.env));
 process.exit(await main(process.argv[2] ?? '', process.env));
