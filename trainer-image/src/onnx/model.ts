@@ -1,5 +1,5 @@
 /** A linear classifier as an ONNX file: Scaler, then LinearClassifier with softmax. Field numbers are those of onnx.proto. */
-import { bytes, floats, int, ints, message, text } from './wire.ts';
+import { bytes, bytesOf, floats, int, ints, message, type Part, text } from './wire.ts';
 
 /** `(features - offset) * scale` is what the coefficients apply to: centred, so that float32 loses no digits. */
 export interface LinearClassifier {
@@ -27,7 +27,7 @@ const attribute = {
   string: (name: string, value: string) => message(text(1, name), text(4, value), int(20, 3)),
 };
 
-const node = (op: string, inputs: readonly string[], outputs: readonly string[], attributes: readonly Uint8Array[]) =>
+const node = (op: string, inputs: readonly string[], outputs: readonly string[], attributes: readonly Part[]) =>
   message(
     ...inputs.map((name) => text(1, name)),
     ...outputs.map((name) => text(2, name)),
@@ -80,11 +80,13 @@ export function encodeModel(model: LinearClassifier): Uint8Array {
     bytes(12, tensor('label', INT64)),
     bytes(12, tensor('probabilities', FLOAT, model.classes)),
   );
-  return message(
-    int(1, IR_VERSION),
-    text(2, 'slipway'),
-    bytes(7, graph),
-    bytes(8, message(text(1, ''), int(2, OPSET))),
-    bytes(8, message(text(1, ML_DOMAIN), int(2, ML_OPSET))),
+  return bytesOf(
+    message(
+      int(1, IR_VERSION),
+      text(2, 'slipway'),
+      bytes(7, graph),
+      bytes(8, message(text(1, ''), int(2, OPSET))),
+      bytes(8, message(text(1, ML_DOMAIN), int(2, ML_OPSET))),
+    ),
   );
 }

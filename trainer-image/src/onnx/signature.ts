@@ -1,5 +1,6 @@
 import type { InputColumn, ModelSignature } from '@slipway/contract';
 import type { FeatureColumn } from '../model.ts';
+import { outputNames } from './outputs.ts';
 
 /** What of a feature the signature and the graph's inputs tell. */
 export type Feature =
@@ -24,11 +25,12 @@ export function signatureFor({
   readonly features: readonly Feature[];
   readonly labels?: readonly string[] | undefined;
 }): ModelSignature {
+  const { label, probabilities, prediction } = outputNames(features);
   const outputs: ModelSignature['outputs'] = labels
     ? [
-        { name: 'label', type: 'int64', labels: [...labels] },
-        { name: 'probabilities', type: 'float32', labels: [...labels] },
+        { name: label, type: 'int64', labels: [...labels] },
+        { name: probabilities, type: 'float32', labels: [...labels] },
       ]
-    : [{ name: 'prediction', type: 'float32' }];
+    : [{ name: prediction, type: 'float32' }];
   return { inputs: features.map(columnOf), outputs };
 }

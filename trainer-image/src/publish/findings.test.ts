@@ -5,18 +5,15 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { PublishRun } from '@slipway/contract';
 import { parse } from 'yaml';
-import { encodeModel } from '../onnx/model.ts';
-import { bytes, int, message, text } from '../onnx/wire.ts';
+import { encodeModel } from '../onnx/encode-model.ts';
+import { bytes, bytesOf, int, message, text } from '../onnx/wire.ts';
 import { readOutput } from './findings.ts';
 import { mlmodelFor } from './mlmodel.ts';
 
 const onnx = encodeModel({
-  columns: 1,
-  classes: 2,
-  offset: new Float64Array(1),
-  scale: new Float64Array([1]),
-  coefficients: new Float64Array([0, 1]),
-  intercepts: new Float64Array(2),
+  model: { kind: 'linear-regressor', coefficients: new Float64Array(1), intercept: 0 },
+  features: [{ kind: 'number', name: 'x', values: new Float32Array(1), missing: 0 }],
+  encodings: [{ feature: 0, kind: 'number', impute: 0 }],
 });
 const run: PublishRun = {
   ...{ namespace: 'team-a', trainingJob: 'iris', runKey: 'u/g1', runId: 'r', experimentId: '1' },
@@ -95,17 +92,19 @@ test('without a model nothing is made up: the script may have registered one its
   assert.deepEqual((await readOutput(tracked, join(folder, 'input'), join(folder, 'output'), 0)).files, []);
 });
 
-const external = message(
-  int(1, 8),
-  bytes(7, bytes(5, message(text(8, 'weights'), bytes(13, text(1, 'location')), int(14, 1)))),
-  bytes(8, int(2, 17)),
+const external = bytesOf(
+  message(
+    int(1, 8),
+    bytes(7, bytes(5, message(text(8, 'weights'), bytes(13, text(1, 'location')), int(14, 1)))),
+    bytes(8, int(2, 17)),
+  ),
 );
 for (const [what, content, expected] of [
   ['empty', '', /the file is empty/],
   ['a pickle', '\u0080\u0004\u0095hello', /not an ONNX model/],
   ['text', 'hello world, this is no model', /not an ONNX model/],
   ['weights elsewhere', external, /weights in another file/],
-  ['without a graph', message(int(1, 8), bytes(8, int(2, 17))), /no IR version, graph or operator set/],
+  ['without a graph', bytesOf(message(int(1, 8), bytes(8, int(2, 17)))), /no IR version, graph or operator set/],
 ] as const) {
   test(`a model file that is ${what} is InvalidModel`, async () => {
     await write('output/model/model.onnx', content);
