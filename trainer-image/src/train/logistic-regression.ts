@@ -2,7 +2,7 @@
  * Logistic regression with an L2 penalty: what scikit-learn's LogisticRegression(solver="lbfgs") minimises, so that both
  * end at the same coefficients. Two classes have one row of coefficients (the second class's), more have one each.
  */
-import { type Minimum, minimize } from './lbfgs.ts';
+import { type Minimum, minimize } from '../learn/lbfgs.ts';
 
 /** Rows of features, one after another. */
 export interface Matrix {

@@ -4,6 +4,8 @@
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
 export interface LbfgsOptions {
+  /** Where to begin; zero without it. */
+  readonly start?: Float64Array;
   readonly maxIterations: number;
   /** Converged when no component of the gradient is larger. */
   readonly tolerance: number;
@@ -86,13 +88,13 @@ function lineSearch(from: Point, d: Float64Array, evaluate: (x: Float64Array) =>
   return undefined;
 }
 
-/** Starts at zero. Stops when converged, after `maxIterations`, or when no step leads further down. */
+/** Stops when converged, after `maxIterations`, or when no step leads further down. */
 export function minimize(size: number, objective: Objective, options: LbfgsOptions): Minimum {
   const evaluate = (x: Float64Array): Point => {
     const gradient = new Float64Array(size);
     return { x, value: objective(x, gradient), gradient };
   };
-  let point = evaluate(new Float64Array(size));
+  let point = evaluate(options.start ?? new Float64Array(size));
   let pairs: Pair[] = [];
   let iterations = 0;
   while (largest(point.gradient) > options.tolerance && iterations < options.maxIterations) {
