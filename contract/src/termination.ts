@@ -18,6 +18,7 @@ export type Stage = z.infer<typeof Stage>;
 export const FailureReason = z.enum([
   'InvalidConfiguration',
   'InputNotFound',
+  'InputUnavailable',
   'InputUriNotAllowed',
   'DigestMismatch',
   'UnknownAlgorithm',

@@ -13,6 +13,7 @@ export class FailureError extends Error {
 const EXIT_UNEXPECTED = 1;
 
 const AWAY: ReadonlySet<FailureReason> = new Set([
+  'InputUnavailable',
   'ObjectStorageUnavailable',
   'ObjectStorageDenied',
   'BucketMissing',

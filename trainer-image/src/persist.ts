@@ -15,6 +15,19 @@ export interface Persistence extends Pick<RetryOptions, 'now' | 'sleep' | 'first
   readonly deniedGraceMs: number;
 }
 
+/** Something outside the tenant's stores is away. It is waited for a while; then `failure` is what it comes to. */
+export class AwayError extends Error {
+  override readonly name = 'AwayError';
+  readonly failure: FailureError;
+  constructor(failure: FailureError, options?: ErrorOptions) {
+    super(failure.message, options);
+    this.failure = failure;
+  }
+}
+
+/** A tenant's store is worth waiting for as long as the run may take; a stranger's server is not. */
+const AWAY_GRACE_MS = 600_000;
+
 const NETWORK_CODES = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'ERR_STREAM_PREMATURE_CLOSE']);
 
 const REASONS = {
@@ -27,15 +40,19 @@ const REASONS = {
 /** What a store's error is called in the termination message; any other error as it is. */
 export function asStoreFailure(error: unknown): unknown {
   const options = { cause: error };
+  if (error instanceof AwayError) return error.failure;
   if (error instanceof ObjectStoreError) return new FailureError(REASONS[error.reason], error.message, options);
   if (error instanceof DatabaseUnavailableError) return new FailureError('PostgresUnavailable', error.message, options);
   return error;
 }
 
-function mayPass(error: unknown, deniedIsFresh: () => boolean): boolean {
+type IsFresh = (since: 'denied' | 'away') => boolean;
+
+function mayPass(error: unknown, isFresh: IsFresh): boolean {
   if (error instanceof DatabaseUnavailableError) return true;
+  if (error instanceof AwayError) return isFresh('away');
   if (!(error instanceof ObjectStoreError)) return NETWORK_CODES.has((error as NodeJS.ErrnoException)?.code ?? '');
-  if (error.reason === 'Denied') return deniedIsFresh();
+  if (error.reason === 'Denied') return isFresh('denied');
   return error.reason !== 'NotFound';
 }
 
@@ -43,16 +60,18 @@ function mayPass(error: unknown, deniedIsFresh: () => boolean): boolean {
 export function persistence({ log, deadline, deniedGraceMs, ...options }: Persistence): Persist {
   const now = options.now ?? Date.now;
   return async (what, work) => {
-    let deniedSince: number | undefined;
-    const deniedIsFresh = (): boolean => {
-      deniedSince ??= now();
-      return now() - deniedSince < deniedGraceMs;
+    const first = new Map<'denied' | 'away', number>();
+    const grace = { denied: deniedGraceMs, away: AWAY_GRACE_MS };
+    const isFresh: IsFresh = (what) => {
+      const since = first.get(what) ?? now();
+      first.set(what, since);
+      return now() - since < grace[what];
     };
     try {
       return await retrying(work, {
         ...options,
         deadline,
-        isTransient: (error) => mayPass(error, deniedIsFresh),
+        isTransient: (error) => mayPass(error, isFresh),
         onRetry: ({ attempt, pauseMs, error }) =>
           log('warn', 'a store is away, trying again', { what, attempt, pauseMs, error: (error as Error).message }),
       });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type FetchInputs, sha256Hex } from '@slipway/contract';
+import { artifactDigest, type FetchInputs, sha256Hex } from '@slipway/contract';
 import { type ObjectStore, ObjectStoreError } from '@slipway/object-store';
 import { persistence } from '../persist.ts';
 import { fetchInputs } from './fetch.ts';
@@ -29,14 +29,20 @@ function storeWith(key: string, body: string, failures: unknown[] = []): ObjectS
   return { bucket: 'slipway', get, list: unused, stat: unused, put: unused, check: unused };
 }
 
-async function fetchWith(inputs: FetchInputs['inputs'], store = storeWith('team-a/x.csv', 'bytes')) {
+async function fetchWith(
+  inputs: FetchInputs['inputs'],
+  store = storeWith('team-a/x.csv', 'bytes'),
+  more: Partial<FetchInputs> = {},
+) {
   let time = 0;
   const lines: string[] = [];
   const log = (_level: string, message: string) => void lines.push(message);
   await fetchInputs(
-    { namespace: 'team-a', parameters: { C: '1.0' }, inputs },
+    { namespace: 'team-a', parameters: { C: '1.0' }, inputs, ...more },
     {
       inputDir: join(folder, 'input'),
+      referencesDir: join(folder, 'references'),
+      web: { mayConnect: () => assert.fail('nothing is connected to') },
       configMapsDir: join(folder, 'config-maps'),
       builtinDir: join(import.meta.dirname, '../../data'),
       openStore: async () => store,
@@ -110,7 +116,6 @@ for (const uri of [
   's3://slipway/team-a2/x.csv',
   's3://elsewhere/team-a/x.csv',
   's3://slipway/team-a/../team-b/x.csv',
-  'https://example.com/x.csv',
   'http://169.254.169.254/latest',
   'file:///etc/passwd',
   'builtin://../package.json',
@@ -121,7 +126,7 @@ for (const uri of [
   test(`${uri} is refused, naming what is allowed`, async () => {
     await assert.rejects(fetchWith(one(uri)), {
       reason: 'InputUriNotAllowed',
-      message: /expected s3:\/\/.*\/team-a\/<key>, configmap:\/\/.* builtin:\/\/iris\.csv/,
+      message: /expected s3:\/\/.*\/team-a\/<key>, data:\/\/<name>, configmap:\/\/.* builtin:\/\/iris\.csv/,
     });
   });
 }
@@ -137,3 +142,80 @@ for (const name of ['../x', 'params.json', '.slipway', 'a/b', '']) {
     await assert.rejects(fetchWith(inputs), { reason: 'InvalidConfiguration' });
   });
 }
+
+const bytes = { 'team-a/data/1/sales.csv': 'sold', 'team-a/m/model.onnx': 'onnx', 'team-a/m/sub/x': 'x' };
+
+/** A store with those objects; `got` is what was asked for. */
+function storeOf(objects: Readonly<Record<string, string>>, got: string[] = []): ObjectStore {
+  const get = async (key: string): Promise<Readable> => {
+    got.push(key);
+    const body = objects[key];
+    if (body === undefined) throw new ObjectStoreError('NotFound', `object ${key} does not exist`);
+    return Readable.from([Buffer.from(body)]);
+  };
+  return { ...storeWith('', ''), get };
+}
+
+const dataSet = { name: 'train', uri: 'data://sales.csv', sha256: sha256Hex('sold') };
+const located = (location: string, sha256 = dataSet.sha256) => [{ ...dataSet, location, sha256 }];
+
+test('a data set is brought from where the operator found it, and recorded under its name', async () => {
+  await fetchWith(located('s3://slipway/team-a/data/1/sales.csv'), storeOf(bytes));
+  assert.equal(await read('train'), 'sold');
+  const [digest] = JSON.parse(await read('.slipway/inputs.json'));
+  assert.deepEqual(digest, { ...dataSet, size: 4 });
+});
+
+for (const location of [
+  's3://slipway/team-b/data/1/sales.csv',
+  's3://slipway/team-a/m/model.onnx',
+  's3://elsewhere/team-a/data/1/sales.csv',
+  's3://slipway/team-a/data/../../team-b/x',
+  'https://example.com/x',
+]) {
+  test(`a data set that is said to lie at ${location} is refused`, async () => {
+    await assert.rejects(fetchWith(located(location), storeOf(bytes)), { reason: 'InputUriNotAllowed' });
+  });
+}
+
+test('a data set that nobody uploaded is InputNotFound, with the line that uploads it; one that changed is DigestMismatch', async () => {
+  await assert.rejects(fetchWith([dataSet], storeOf(bytes)), {
+    reason: 'InputNotFound',
+    message: /no data set "sales\.csv" .* curl -T "sales\.csv" .*\/n\/team-a\/data\//,
+  });
+  const other = located('s3://slipway/team-a/data/1/sales.csv', 'c'.repeat(64));
+  await assert.rejects(fetchWith(other, storeOf(bytes)), { reason: 'DigestMismatch' });
+});
+
+const file = (path: string, body: string) => ({ path, sha256: sha256Hex(body), size: body.length });
+const files = [file('model.onnx', 'onnx'), file('sub/x', 'x')];
+const reference = { namespace: 'team-a', uri: 's3://slipway/team-a/m', files, digest: artifactDigest(files) };
+
+test('the models that gates compare with are brought, and not a second time by a start over', async () => {
+  const got: string[] = [];
+  const store = storeOf(bytes, got);
+  await fetchWith([], store, { references: [reference] });
+  assert.equal(await readFile(join(folder, 'references/0/model.onnx'), 'utf8'), 'onnx');
+  assert.equal(await readFile(join(folder, 'references/0/sub/x'), 'utf8'), 'x');
+  assert.equal(got.length, 2);
+  await writeFile(join(folder, 'references/0/sub/x'), 'half');
+  await fetchWith([], store, { references: [reference] });
+  assert.deepEqual(got.slice(2), ['team-a/m/sub/x']);
+});
+
+test('a reference is brought only as it was proven, and only from its own namespace', async () => {
+  const given = (over: object, objects = bytes as Record<string, string>) =>
+    fetchWith([], storeOf(objects), { references: [{ ...reference, ...over }] });
+  await assert.rejects(given({}, { ...bytes, 'team-a/m/model.onnx': 'evil' }), { reason: 'DigestMismatch' });
+  await assert.rejects(given({}, { 'team-a/m/model.onnx': 'onnx' }), { reason: 'ArtifactMissing', message: /gate/ });
+  await assert.rejects(given({ digest: 'e'.repeat(64) }), { reason: 'DigestMismatch' });
+  await assert.rejects(given({ uri: 's3://slipway/team-b/m' }), { reason: 'InputUriNotAllowed' });
+});
+
+test('what an earlier start brought is kept when its digest says that it is whole', async () => {
+  const got: string[] = [];
+  const input = one('s3://slipway/team-a/x.csv', sha256Hex('bytes'));
+  await fetchWith(input, storeOf({ 'team-a/x.csv': 'bytes' }, got));
+  await fetchWith(input, storeOf({ 'team-a/x.csv': 'bytes' }, got));
+  assert.equal(got.length, 1);
+});
