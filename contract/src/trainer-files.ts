@@ -45,9 +45,12 @@ export const MetricPoint = z.object({
 });
 export type MetricPoint = z.infer<typeof MetricPoint>;
 
-/** `examples.json`: rows by column name and the outputs the trainer itself got for them, by output name. */
+/**
+ * `examples.json`: rows by column name and the outputs the trainer itself got for them, by output name. A missing value is
+ * null or left out.
+ */
 export const Examples = z.object({
-  inputs: z.array(z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]))).max(256),
+  inputs: z.array(z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()]))).max(256),
   outputs: z.record(z.string(), z.array(z.unknown())),
 });
 export type Examples = z.infer<typeof Examples>;

@@ -1,7 +1,7 @@
 /** From rows of named values to the model's input tensors, checked while they are filled: one pass, first error only. */
 import { type InputColumn, type ModelSignature, normalizedName } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import { typeName, valueWriter, type WriteValue, writeCategory } from './column.ts';
+import { missingValue, orMissing, typeName, valueWriter, type WriteValue, writeCategory } from './column.ts';
 import type { Categories } from './onnx/nodes.ts';
 import { RowError } from './row-error.ts';
 import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
@@ -15,6 +15,8 @@ interface Place {
   readonly input: number;
   readonly offset: number;
   readonly stride: number;
+  /** A row may leave it out. */
+  readonly isOptional: boolean;
   readonly write: WriteValue;
 }
 
@@ -26,10 +28,7 @@ export function bindInputs(
   inputs: readonly TensorSpec[],
   categories: ReadonlyMap<string, Categories> = new Map(),
 ): EncodeRows {
-  const places = placesOf(signature.inputs, inputs).map((place) => {
-    const texts = categories.get(inputs[place.input]?.name ?? '');
-    return texts?.areAll && inputs[place.input]?.type === 'string' ? { ...place, write: writeCategory(texts) } : place;
-  });
+  const places = placesOf(signature.inputs, inputs, categories);
   const keysOf = keyFinder(places.map(({ name }) => name));
   const isPlainMatrix = inputs.length === 1 && inputs[0]?.type === 'float32' && signature.inputs.every(isFloatColumn);
   return (rows) => {
@@ -76,9 +75,10 @@ function fillRow(
   const { keys, unknown } = keysOf(row as Row, index);
   places.forEach((place, column) => {
     const key = keys[column];
-    if (key === undefined) throw new RowError(index, place.name, 'missing', 'Field required');
+    if (key === undefined && !place.isOptional) throw new RowError(index, place.name, 'missing', 'Field required');
     const data = tensors[place.input]?.data as TensorData;
-    const problem = place.write((row as Row)[key], data, index * place.stride + place.offset);
+    const value = key === undefined ? undefined : (row as Row)[key];
+    const problem = place.write(value, data, index * place.stride + place.offset);
     if (problem) throw new RowError(index, place.name, problem.type, problem.message);
   });
   if (unknown !== undefined) {
@@ -144,26 +144,35 @@ function listed(names: readonly string[]): string {
   return text.length <= 400 ? text : `${text.slice(0, 400)}…`;
 }
 
-function placesOf(columns: readonly InputColumn[], inputs: readonly TensorSpec[]): Place[] {
+/** True when the columns are, in their order, those of the model's one input; else each is an input of its own. */
+export function isMatrix(columns: readonly InputColumn[], inputs: readonly TensorSpec[]): boolean {
   const [only, another] = inputs;
-  const isMatrix =
-    only !== undefined &&
-    another === undefined &&
-    only.dims.length === 2 &&
-    (only.dims[1] === columns.length || only.dims[1] === -1);
-  const places = isMatrix
-    ? columns.map((column, offset) => placeOf(column, only, { input: 0, offset, stride: columns.length }))
-    : columns.map((column) => namedPlace(column, inputs));
+  if (only === undefined || another !== undefined || only.dims.length !== 2) return false;
+  return only.dims[1] === columns.length || only.dims[1] === -1;
+}
+
+function placesOf(
+  columns: readonly InputColumn[],
+  inputs: readonly TensorSpec[],
+  categories: ReadonlyMap<string, Categories>,
+): Place[] {
+  const matrix = isMatrix(columns, inputs) ? inputs[0] : undefined;
+  const places = columns.map((column, offset) => {
+    const input = matrix ? 0 : namedInput(column, inputs);
+    const spec = inputs[input] as TensorSpec;
+    const at = matrix ? { input, offset, stride: columns.length } : { input, offset: 0, stride: 1 };
+    return placeOf(column, spec, at, categories.get(spec.name));
+  });
   const free = inputs.find((_, index) => !places.some(({ input }) => input === index));
   if (free) throw mismatch(`no column feeds the model's input ${describe(free)}`);
-  const shared = isMatrix ? undefined : places.find(({ input }, i) => places.findIndex((p) => p.input === input) !== i);
+  const shared = matrix ? undefined : places.find(({ input }, i) => places.findIndex((p) => p.input === input) !== i);
   if (shared) throw mismatch(`two columns feed the model's input ${describe(inputs[shared.input] as TensorSpec)}`);
   const twice = columns.find(({ name }, i) => columns.findIndex((other) => other.name === name) !== i);
   if (twice) throw mismatch(`column ${JSON.stringify(twice.name)} is listed twice`);
   return places;
 }
 
-function namedPlace(column: InputColumn, inputs: readonly TensorSpec[]): Place {
+function namedInput(column: InputColumn, inputs: readonly TensorSpec[]): number {
   const input = inputIndex(column.name, inputs);
   const spec = inputs[input];
   if (!spec) {
@@ -176,13 +185,26 @@ function namedPlace(column: InputColumn, inputs: readonly TensorSpec[]): Place {
   if (spec.dims.length !== 1 && !(spec.dims.length === 2 && spec.dims[1] === 1)) {
     throw mismatch(`the model's input ${describe(spec)} takes no single column; expected shape [N] or [N,1]`);
   }
-  return placeOf(column, spec, { input, offset: 0, stride: 1 });
+  return input;
 }
 
-function placeOf(column: InputColumn, spec: TensorSpec, at: Omit<Place, 'name' | 'write'>): Place {
-  const write = valueWriter(column.type, spec.type);
-  if (write) return { name: column.name, write, ...at };
-  throw mismatch(`column ${JSON.stringify(column.name)} is ${column.type}, the model's input ${describe(spec)}`);
+function placeOf(
+  column: InputColumn,
+  spec: TensorSpec,
+  at: Pick<Place, 'input' | 'offset' | 'stride'>,
+  texts: Categories | undefined,
+): Place {
+  const writeAny = valueWriter(column.type, spec.type);
+  const isOptional = column.optional === true;
+  const missing = missingValue(spec.type);
+  if (!writeAny || (isOptional && missing === undefined)) {
+    const type = `${isOptional ? 'optional ' : ''}${column.type}`;
+    throw mismatch(`column ${JSON.stringify(column.name)} is ${type}, the model's input ${describe(spec)}`);
+  }
+  const known = spec.type === 'string' ? (column.categories ?? (texts?.areAll ? texts.known : undefined)) : undefined;
+  const write = known ? writeCategory(known) : writeAny;
+  const place = { name: column.name, isOptional, ...at };
+  return { ...place, write: isOptional && missing !== undefined ? orMissing(write, missing) : write };
 }
 
 /**

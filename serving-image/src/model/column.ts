@@ -1,6 +1,5 @@
 /** How one value of a request becomes one value of a tensor. */
 import type { ColumnType } from '@slipway/contract';
-import type { Categories } from './onnx/nodes.ts';
 import type { TensorData, TensorType } from './tensor.ts';
 
 /** What is wrong with a value, in pydantic's words, so that FastAPI's clients can read it. Never holds the value. */
@@ -92,12 +91,9 @@ const writeString: WriteValue = (value, data, at) => {
 };
 
 /** A text that must be one of those the model knows: the runtime would fail on any other, and say nothing useful. */
-export function writeCategory({ known }: Categories): WriteValue {
+export function writeCategory(known: readonly string[]): WriteValue {
   const texts = new Set(known);
-  const listed = known
-    .map((text) => `'${text}'`)
-    .join(', ')
-    .slice(0, 400);
+  const listed = listOfTexts(known);
   return (value, data, at) => {
     if (typeof value === 'string' && !texts.has(value)) {
       return { type: 'literal_error', message: `Input should be one of ${listed}` };
@@ -105,6 +101,32 @@ export function writeCategory({ known }: Categories): WriteValue {
     return writeString(value, data, at);
   };
 }
+
+/** Texts for people: at most about 400 characters. */
+export function listOfTexts(texts: readonly string[]): string {
+  const listed = texts.map((text) => `'${text}'`).join(', ');
+  return listed.length <= 400 ? listed : `${listed.slice(0, 400)}…`;
+}
+
+/** True for what stands for a missing value: nothing, null and NaN, and for texts the empty one. */
+export const isMissing = (value: unknown): boolean =>
+  value === undefined || value === null || value === '' || (typeof value === 'number' && Number.isNaN(value));
+
+/** The value that stands for a missing one in a tensor; undefined where the type has none. */
+export function missingValue(type: TensorType): number | string | undefined {
+  if (type === 'string') return '';
+  return isFloat(type) ? Number.NaN : undefined;
+}
+
+/** As `write`, but a missing value is written as the tensor's own word for it. */
+export const orMissing =
+  (write: WriteValue, missing: number | string): WriteValue =>
+  (value, data, at) => {
+    // An empty text is no missing number: it is a text where a number belongs.
+    if (!isMissing(value) || (value === '' && typeof missing === 'number')) return write(value, data, at);
+    (data as unknown[])[at] = missing;
+    return undefined;
+  };
 
 const writeBoolean: WriteValue = (value, data, at) => {
   if (typeof value !== 'boolean') return notA('bool_type', 'boolean', value);

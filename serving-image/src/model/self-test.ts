@@ -92,7 +92,10 @@ function agree(a: Tensor, b: Tensor): boolean {
   return true;
 }
 
-/** Rows made up from the columns' types and known texts; the first is all zero, no two are alike if columns allow it. */
+/**
+ * Rows made up from the columns' types and known texts; the first is all zero, in the last one nothing optional is there,
+ * and no two are alike if columns allow it.
+ */
 export const probeRows = (
   { inputs }: ModelSignature,
   textsOf: (column: string) => readonly string[] | undefined,
@@ -101,7 +104,14 @@ export const probeRows = (
     Object.fromEntries(inputs.map((column, i) => [column.name, probe(column, textsOf(column.name), row, i)])),
   );
 
-function probe({ type }: InputColumn, texts: readonly string[] | undefined, row: number, column: number): unknown {
+function probe(
+  { type, optional, categories }: InputColumn,
+  derived: readonly string[] | undefined,
+  row: number,
+  column: number,
+): unknown {
+  if (optional && row === PROBES - 1) return null;
+  const texts = categories ?? derived;
   if (type === 'string') return texts?.[row % Math.max(1, texts.length)] ?? '';
   if (type === 'bool') return (row + column) % 2 === 1 && row > 0;
   const step = row * (1 + (column % 7));

@@ -6,6 +6,7 @@ import type { Prediction } from './outputs.ts';
 import { RowError } from './row-error.ts';
 import { fixedRows, rowsAreOpen, runInParts } from './rows.ts';
 import { firstNonFinite, type Tensor, type TensorSpec } from './tensor.ts';
+import { type TensorRules, tensorRules } from './tensor-rules.ts';
 
 /** The model gave NaN or infinity: no answer is better than a wrong one. */
 export class NonFiniteOutputError extends Error {
@@ -23,6 +24,8 @@ export interface ServedModel {
   readonly signature: ModelSignature;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /** In the order of `inputs`: which of their values may be missing, and which texts are known. */
+  readonly rules: readonly TensorRules[];
   readonly maxRows: number;
   /** Throws RowError for bad rows, OverloadedError, NonFiniteOutputError. */
   predict(rows: readonly unknown[]): Promise<Prediction>;
@@ -66,6 +69,7 @@ export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits:
     signature,
     inputs: session.inputs,
     outputs: session.outputs,
+    rules: tensorRules(signature, session.inputs),
     maxRows: limits.maxRows,
     predict,
     infer,

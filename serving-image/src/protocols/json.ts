@@ -41,5 +41,36 @@ export function parseJsonExactly(body: Buffer): unknown {
   }
 }
 
+/** As `parseJson`, but the word NaN, which Python's json writes for a missing number, is read as null. */
+export function parseJsonWithNaN(body: Buffer): unknown {
+  try {
+    return parseJson(body);
+  } catch (error) {
+    if (!body.includes('NaN') || !isUtf8(body)) throw error;
+    return parseJson(Buffer.from(nullForNaN(body.toString('utf8'))));
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const N = 0x4e;
+
+/** Every NaN outside of a string becomes null. One pass, whatever the text: a pattern could be made to go back and forth. */
+function nullForNaN(text: string): string {
+  const parts: string[] = [];
+  let [from, isInString] = [0, false];
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) isInString = !isInString;
+    else if (code === BACKSLASH && isInString) i++;
+    else if (code === N && !isInString && text.startsWith('NaN', i)) {
+      parts.push(text.slice(from, i), 'null');
+      from = i + 3;
+      i += 2;
+    }
+  }
+  return parts.join('') + text.slice(from);
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -73,10 +73,10 @@ function parseRequest(request: unknown, model: ServedModel): InferRequest {
   if (id !== undefined && typeof id !== 'string') throw bad(`Expected "id" as a string, got ${typeName(id)}`);
   if (!Array.isArray(inputs)) throw bad(`Expected "inputs" as a list of tensors, got ${typeName(inputs)}`);
   const byName = inputsByName(inputs, model.inputs);
-  const tensors = model.inputs.map((spec) => {
+  const tensors = model.inputs.map((spec, index) => {
     const input = byName.get(spec.name);
     if (!input) throw bad(`Input ${JSON.stringify(spec.name)} is missing`);
-    return parseTensor(input, spec, model.maxRows);
+    return parseTensor(input, spec, { maxRows: model.maxRows, rules: model.rules[index] ?? [] });
   });
   return { id, inputs: tensors, outputs: selectedOutputs(request['outputs'], model.outputs) };
 }

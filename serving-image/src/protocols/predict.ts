@@ -3,7 +3,7 @@ import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import type { Prediction } from '../model/outputs.ts';
 import { RowError } from '../model/row-error.ts';
-import { isObject, NotJsonError, parseJson } from './json.ts';
+import { isObject, NotJsonError, parseJson, parseJsonWithNaN } from './json.ts';
 import type { Protocol } from './protocol.ts';
 
 /** A name taken from the request is cut to this length before it is named in a refusal. */
@@ -14,7 +14,10 @@ export const predictProtocol: Protocol = {
   matches: (path) => path === '/predict',
   contentTypes: ['application/json'],
   answer: async ({ body }, model) => {
-    const samples = samplesOf(body);
+    const samples = samplesOf(
+      body,
+      model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson,
+    );
     try {
       return written(await model.predict(samples));
     } catch (error) {
@@ -31,9 +34,9 @@ export const predictProtocol: Protocol = {
 const invalid = (loc: readonly (string | number)[], type: string, message: string): Refusal =>
   new Refusal(422, message, {}, { type, loc });
 
-function samplesOf(body: Buffer): readonly unknown[] {
+function samplesOf(body: Buffer, parse: (body: Buffer) => unknown): readonly unknown[] {
   if (body.length === 0) throw invalid(['body'], 'missing', 'Field required');
-  const parsed = parsedBody(body);
+  const parsed = parsedBody(body, parse);
   if (!isObject(parsed)) {
     throw invalid(['body'], 'dict_type', `Input should be an object with "samples", got ${typeName(parsed)}`);
   }
@@ -51,9 +54,9 @@ function samplesOf(body: Buffer): readonly unknown[] {
   throw invalid(['body', 'samples'], 'list_type', `Input should be a list of objects, got ${typeName(samples)}`);
 }
 
-function parsedBody(body: Buffer): unknown {
+function parsedBody(body: Buffer, parse: (body: Buffer) => unknown): unknown {
   try {
-    return parseJson(body);
+    return parse(body);
   } catch (error) {
     if (!(error instanceof NotJsonError)) throw error;
     const at = error.position === undefined ? [] : [error.position];

@@ -1,7 +1,8 @@
 /** The Open Inference Protocol's tensors: JSON to numbers, checked against the model, and back. */
 import { Refusal } from '../http/refusal.ts';
-import { typeName } from '../model/column.ts';
+import { isMissing, listOfTexts, missingValue, typeName } from '../model/column.ts';
 import { allocate, elementCount, type Tensor, type TensorSpec, type TensorType } from '../model/tensor.ts';
+import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
 import { isObject } from './json.ts';
 
 export const DATATYPES: Readonly<Record<TensorType, string>> = {
@@ -26,8 +27,20 @@ export class InexactIntegerError extends Error {
 
 const bad = (message: string): Refusal => new Refusal(400, message);
 
-/** One input of a request as a tensor of the model. Throws Refusal(400) naming input, place and types, never values. */
-export function parseTensor(input: Record<string, unknown>, spec: TensorSpec, maxRows: number): Tensor {
+export interface TensorLimits {
+  readonly maxRows: number;
+  readonly rules: TensorRules;
+}
+
+/**
+ * One input of a request as a tensor of the model; null stands for a value that may be missing. Throws Refusal(400)
+ * naming input, place and types, never values.
+ */
+export function parseTensor(
+  input: Record<string, unknown>,
+  spec: TensorSpec,
+  { maxRows, rules }: TensorLimits,
+): Tensor {
   const label = `input ${JSON.stringify(spec.name)}`;
   const datatype = DATATYPES[spec.type];
   if (input['datatype'] !== datatype) {
@@ -40,7 +53,7 @@ export function parseTensor(input: Record<string, unknown>, spec: TensorSpec, ma
   if (!Array.isArray(data)) throw bad(`${label}: expected "data" as a list, got ${typeName(data)}${binaryHint(input)}`);
   const count = elementCount(dims);
   const target = allocate(spec.type, Math.min(count, MAX_VALUES));
-  const write = WRITERS[spec.type];
+  const write = ruled(WRITERS[spec.type], rules, missingValue(spec.type));
   let at = 0;
   const visit = (value: unknown, depth: number): void => {
     if (Array.isArray(value)) {
@@ -84,6 +97,21 @@ function parseShape(shape: unknown, spec: TensorSpec, label: string): number[] {
 
 const shownShape = (dims: readonly number[]): string =>
   dims.length <= 8 ? `[${dims.join(',')}]` : `${dims.length} dimensions`;
+
+/** `write` with what the signature says of the value at its place. */
+function ruled(write: Write, rules: TensorRules, missing: number | string | undefined): Write {
+  if (rules.length === 0) return write;
+  return (target: unknown[], at, value) => {
+    const { isOptional, known } = rules[at % rules.length] as ValueRule;
+    if (isOptional && missing !== undefined && value !== '' && isMissing(value)) {
+      target[at] = missing;
+      return undefined;
+    }
+    const isUnknown = known !== undefined && typeof value === 'string' && !known.has(value);
+    if (isUnknown && !(isOptional && value === missing)) return `one of ${listOfTexts([...known])}`;
+    return write(target as never, at, value);
+  };
+}
 
 /** Writes `value`, or says what was expected. */
 type Write = (target: never, at: number, value: unknown) => string | undefined;
