@@ -89,6 +89,7 @@ const layers: Record<string, Readonly<Record<string, readonly string[]>>> = {
     tenancy: ['api', 'runtime'],
     controllers: ['api', 'kube', 'runtime'],
     crd: ['api', 'controllers'],
+    control: ['api', 'kube', 'controllers', 'runtime'],
     projection: ['api', 'kube', 'controllers', 'runtime'],
   },
   registry: {

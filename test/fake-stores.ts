@@ -318,6 +318,7 @@ export class FakeStores {
       servingImage: 'slipway/serving:test',
       imagePullPolicy: 'IfNotPresent',
       imagePullSecrets: [],
+      operatorUrl: 'http://slipway-operator.slipway-system.svc:8080',
       bucket: 'slipway',
     },
   };

@@ -7,6 +7,7 @@ const complete = {
   POD_NAMESPACE: 'slipway-system',
   TRAINER_IMAGE: 'slipway/trainer:dev',
   SERVING_IMAGE: 'slipway/serving:dev',
+  OPERATOR_URL: 'http://slipway-operator.slipway-system.svc:8080',
   INSTALL_KEY: 'k'.repeat(32),
   POSTGRES_HOST: 'slipway-postgres',
   POSTGRES_DATABASE: 'slipway',

@@ -33,6 +33,7 @@ const Variables = z.object({
   SERVING_IMAGE: z.string().min(1),
   IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
   IMAGE_PULL_SECRETS: list,
+  OPERATOR_URL: z.url({ protocol: /^https?$/ }),
   REGISTRY_URL: z.url({ protocol: /^https?$/ }).optional(),
   RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
 });
@@ -86,6 +87,7 @@ export function configFromEnv(environment: Environment) {
       servingImage: own.SERVING_IMAGE,
       imagePullPolicy: own.IMAGE_PULL_POLICY,
       imagePullSecrets: own.IMAGE_PULL_SECRETS,
+      operatorUrl: own.OPERATOR_URL,
       ...(own.REGISTRY_URL !== undefined && { registryUrl: own.REGISTRY_URL }),
       ...(own.RUN_TOKEN_KEY !== undefined && { runTokenKey: own.RUN_TOKEN_KEY }),
     },

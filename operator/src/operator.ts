@@ -4,10 +4,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Database, openStores, type Stores } from '@slipway/database';
 import { openObjectStore } from '@slipway/object-store';
 import type { Config } from './config.ts';
+import { createCallers } from './control/callers.ts';
+import { type ControlDeps, createControl } from './control/control.ts';
+import { controlHandler, type HandlerOptions } from './control/handler.ts';
 import { createControllers } from './controllers/index.ts';
 import { ModelVersion } from './controllers/model-version/api.ts';
+import { TrainingJob } from './controllers/training-job/api.ts';
 import { createMonitor, type MonitorOptions, processTimers } from './dependencies/monitor.ts';
 import { startServer } from './http/server.ts';
+import { callerAccess } from './kube/callers.ts';
 import { type Cluster, type ClusterOptions, openCluster } from './kube/cluster.ts';
 import { DEFAULT_TIMING } from './kube/informer.ts';
 import { loadKubeConfig } from './kube/kubeconfig.ts';
@@ -124,11 +129,19 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     schema: gate.closedBecause,
     stopping: () => signal.aborted,
   });
-  const server = await startServer(config.port, {
+  const control = openControl(foundation, {
+    kube: () => (cluster as Cluster).kube,
+    enqueue: (trainingJob) => manager.queues.get(TrainingJob.kind)?.add(keyOf(trainingJob)),
+    missing: probes.missing,
+    stopping: signal,
+    onAnswer: metrics.controlAnswered,
+  });
+  const answers = {
     ...probes,
     details: () => ({ leading: election.leading(), dependencies: monitor.status(), informers: informers() }),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-  });
+  };
+  const server = await startServer(config.port, answers, control);
   try {
     void monitor.start();
     return await manager.run(signal);
@@ -175,6 +188,14 @@ function openTenants({ config, log, stores }: Foundation, kube: TenantKube) {
     now,
     log,
   });
+}
+
+type ControlParts = Pick<ControlDeps, 'kube' | 'enqueue'> & Pick<HandlerOptions, 'missing' | 'stopping' | 'onAnswer'>;
+
+function openControl({ transport, stores, log }: Foundation, { kube, enqueue, ...rest }: ControlParts) {
+  const control = createControl({ runs: stores.runs, requests: stores.requests, kube, enqueue });
+  const callerOf = createCallers({ ...callerAccess(transport), kube, now });
+  return controlHandler({ control, callerOf, log, ...rest });
 }
 
 async function closed(server: Server): Promise<void> {

@@ -49,9 +49,10 @@ test('values arrive in the operator', () => {
   assert.equal(config.resyncMs, 30_000);
   assert.equal(config.tenancy.mode, 'shared');
   assert.equal(config.tenancy.stsDurationSeconds, 900);
-  const { runTokenKey, registryUrl, ...pods } = config.pods;
+  const { runTokenKey, registryUrl, operatorUrl, ...pods } = config.pods;
   assert.ok(runTokenKey);
   assert.equal(registryUrl, 'http://slipway-registry.slipway-system.svc:5000', 'as every namespace resolves it');
+  assert.equal(operatorUrl, 'http://slipway-operator.slipway-system.svc:8080');
   assert.deepEqual(pods, {
     trainerImage: 'slipway/trainer:v3',
     servingImage: 'slipway/serving:v3',
@@ -60,6 +61,18 @@ test('values arrive in the operator', () => {
   });
   assert.equal(config.postgres.sslMode, 'require');
   assert.equal(config.objectStorage.region, 'eu-central-1');
+});
+
+test('serving pods are told of a Service that is there, and of the port it has', () => {
+  const objects = render();
+  const { hostname, port } = new URL(operator().pods.operatorUrl);
+  const [name, namespace] = hostname.split('.');
+  const service = find(objects, 'Service', name ?? '');
+  assert.equal(namespace, service.metadata.namespace);
+  assert.deepEqual(
+    service.spec.ports.map((one: Manifest) => String(one.port)),
+    [port],
+  );
 });
 
 test('without a choice your own Postgres is asked for TLS, the bundled one is not', () => {

@@ -69,10 +69,12 @@ for (const [name, values] of Object.entries(valueSets)) {
   });
 }
 
-test('watched namespaces: the operator holds Roles there and in the release’s namespace, and no ClusterRole', () => {
+test('watched namespaces: the operator holds Roles there and in the release’s namespace; everywhere it asks whose a token is', () => {
   const granted = grantedTo('slipway-operator', render(namespaced));
-  assert.ok(granted.length > 0);
-  assert.deepEqual([...new Set(granted.map(({ namespace }) => namespace))].sort(), [NAMESPACE, 'team-a', 'team-b']);
+  const everywhere = granted.filter(({ namespace }) => namespace === undefined);
+  assert.deepEqual(flat(everywhere), ['authentication.k8s.io/tokenreviews:create']);
+  const places = granted.map(({ namespace }) => namespace).filter((namespace) => namespace !== undefined);
+  assert.deepEqual([...new Set(places)].sort(), [NAMESPACE, 'team-a', 'team-b']);
   const inRelease = flat(granted.filter(({ namespace }) => namespace === NAMESPACE));
   assert.ok(
     inRelease.every((right) => right.startsWith('coordination.k8s.io/leases:')),
@@ -80,19 +82,20 @@ test('watched namespaces: the operator holds Roles there and in the release’s 
   );
 });
 
-test('watched namespaces: the only rights across the cluster are the registry’s two questions', () => {
+test('watched namespaces: the only rights across the cluster are to ask who somebody is, and what the registry then asks', () => {
   const objects = render(namespaced);
-  const bound = new Set(
-    objects.filter(({ kind }) => kind === 'ClusterRoleBinding').map(({ roleRef }) => roleRef.name as string),
-  );
-  assert.deepEqual([...bound], ['slipway-registry']);
+  const boundIn = (rendered: readonly Manifest[]) => [
+    ...new Set(
+      rendered.filter(({ kind }) => kind === 'ClusterRoleBinding').map(({ roleRef }) => roleRef.name as string),
+    ),
+  ];
+  assert.deepEqual(boundIn(objects).sort(), ['slipway-operator-callers', 'slipway-registry']);
   const everywhere = grantedTo('slipway-registry', objects).filter(({ namespace }) => namespace === undefined);
   assert.deepEqual(flat(everywhere), [
     'authentication.k8s.io/tokenreviews:create',
     'authorization.k8s.io/subjectaccessreviews:create',
   ]);
-  const open = render({ ...namespaced, registry: { auth: 'none' } });
-  assert.ok(!open.some(({ kind }) => kind === 'ClusterRoleBinding'));
+  assert.deepEqual(boundIn(render({ ...namespaced, registry: { auth: 'none' } })), ['slipway-operator-callers']);
 });
 
 test('the registry looks at namespaces where it answers, and at nothing else', () => {
@@ -179,6 +182,7 @@ test('the operator may do to children what it does, and no more', () => {
     // Objects of versions that are no longer shown, or that the registry has deleted.
     'slipway.dev/modelversions:delete',
     'events.k8s.io/events:create',
+    'authentication.k8s.io/tokenreviews:create',
     ...['create', 'patch', 'delete'].map((verb) => `/secrets:${verb}`),
     ...['create', 'update'].map((verb) => `coordination.k8s.io/leases:${verb}`),
   ];

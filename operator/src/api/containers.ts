@@ -1,4 +1,4 @@
-/** Pure builders that every pod of ours shares: Pod Security `restricted`, read-only roots, no service-account token. */
+/** Pure builders that every pod of ours shares: Pod Security `restricted`, read-only roots, no token for the API server. */
 
 const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
 const MANAGED_BY = 'slipway';
@@ -30,6 +30,16 @@ export interface Volume {
   readonly emptyDir?: { readonly sizeLimit?: string };
   readonly secret?: { readonly secretName: string; readonly defaultMode: number };
   readonly configMap?: { readonly name: string; readonly optional: boolean; readonly defaultMode: number };
+  readonly projected?: {
+    readonly defaultMode: number;
+    readonly sources: readonly {
+      readonly serviceAccountToken: {
+        readonly audience: string;
+        readonly expirationSeconds: number;
+        readonly path: string;
+      };
+    }[];
+  };
 }
 
 export type EnvVar =
@@ -101,7 +111,7 @@ export const restricted = <C extends Container>(container: C): C => ({
   terminationMessagePolicy: 'FallbackToLogsOnError',
 });
 
-/** A pod spec as `restricted` demands: no token, no service links, every container `restricted`. */
+/** A pod spec as `restricted` demands: no token for the API server, no service links, every container `restricted`. */
 export const restrictedPod = (
   pod: PodSpec & { readonly containers: readonly Container[] },
   pullSecrets: readonly string[] = [],
@@ -146,6 +156,18 @@ export const secretVolume = (name: string, secretName: string): Volume => ({
 export const configMapVolume = (name: string, configMap: string): Volume => ({
   name,
   configMap: { name: configMap, optional: true, defaultMode: 0o444 },
+});
+
+/**
+ * A token of the pod's service account that is good for one audience only, an hour at most, as the file `path`. The
+ * kubelet renews it in place.
+ */
+export const tokenVolume = (name: string, audience: string, path: string): Volume => ({
+  name,
+  projected: {
+    defaultMode: 0o440,
+    sources: [{ serviceAccountToken: { audience, expirationSeconds: 3600, path } }],
+  },
 });
 
 export const mount = (name: string, mountPath: string): VolumeMount => ({ name, mountPath });

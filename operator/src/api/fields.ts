@@ -25,6 +25,13 @@ export const RegisteredModelName = z
  */
 export const ALIAS = /^[\p{L}\p{N}_-]+$/u;
 
+/** The name of another object in the namespace. */
+export const ObjectName = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/);
+
 /** `90s`, `30m`, `1h`; at most 999999s, 99999m or 999h, so that no sum of it overflows. */
 export const Duration = z
   .string()

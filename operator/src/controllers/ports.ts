@@ -9,6 +9,8 @@ export interface Settings {
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly imagePullSecrets: readonly string[];
   readonly bucket: string;
+  /** Where serving pods reach this operator's control API. */
+  readonly operatorUrl: string;
   /** Where pods reach the registry; absent: user containers are told of no tracking server. */
   readonly registryUrl?: string;
   /** Signs the tokens by which user containers log into their runs; absent: the registry asks for none. */

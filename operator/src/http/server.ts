@@ -1,5 +1,9 @@
-/** /livez, /readyz and /metrics. Anything else is 404; nothing here changes anything. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+/** /livez, /readyz and /metrics, which change nothing; what lies below /control/v1/ is the control API's. Anything else is 404. */
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+
+const CONTROL = '/control/v1/';
+/** Enough for everybody who waits for a run, so that probes and scrapes always find room. */
+const MAX_CONNECTIONS = 1024;
 
 export interface Probes {
   /** What makes a restart the only cure; empty: alive. */
@@ -34,9 +38,13 @@ async function answer(path: string, probes: Probes, response: ServerResponse): P
 }
 
 /** Resolves when it listens. */
-export async function startServer(port: number, probes: Probes): Promise<Server> {
+export async function startServer(port: number, probes: Probes, control?: RequestListener): Promise<Server> {
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?')[0] as string;
+    if (control && path.startsWith(CONTROL)) {
+      control(request, response);
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('allow', 'GET, HEAD');
       sendJson(response, 405, { error: 'only GET is answered' });
@@ -49,7 +57,7 @@ export async function startServer(port: number, probes: Probes): Promise<Server>
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 10_000;
-  server.maxConnections = 200;
+  server.maxConnections = MAX_CONNECTIONS;
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
   server.listen(port, () => listening.resolve());

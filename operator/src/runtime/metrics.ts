@@ -15,6 +15,8 @@ export interface MetricSources {
 export interface Metrics {
   reconciled(kind: string, outcome: Outcome, seconds: number): void;
   dependency(name: string, up: boolean): void;
+  /** A request to the control API was answered; `route` is from a fixed set. */
+  controlAnswered(route: string, status: number): void;
   /** The text of a scrape. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -36,6 +38,12 @@ export function createMetrics(sources: MetricSources, options: { readonly proces
     help: 'How long one turn took.',
     labelNames: ['kind'],
     buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+    registers,
+  });
+  const controlRequests = new Counter({
+    name: 'slipway_control_requests_total',
+    help: 'Requests to the control API, by route and status code.',
+    labelNames: ['route', 'status'],
     registers,
   });
   const dependencyUp = new Gauge({
@@ -128,6 +136,7 @@ export function createMetrics(sources: MetricSources, options: { readonly proces
       reconciles.inc({ kind, outcome });
       duration.observe({ kind }, seconds);
     },
+    controlAnswered: (route, status) => controlRequests.inc({ route, status }),
     dependency: (dependency, up) => dependencyUp.set({ dependency }, up ? 1 : 0),
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,12 +1,12 @@
 /** InferenceService: what answers. */
 import { z } from 'zod';
 import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
-import { atomic, Duration, RegisteredModelName, Resources, VersionSelector } from '../../api/fields.ts';
+import { atomic, Duration, ObjectName, RegisteredModelName, Resources, VersionSelector } from '../../api/fields.ts';
 
 export const InferenceServiceSpec = z.object({
   model: RegisteredModelName.describe('The registered model to serve.'),
   version: VersionSelector.default('latest').describe(
-    'latest (the newest version that is ready, not archived and was not rejected), a number, a stage (its highest ready number), or an alias like @champion.',
+    'latest (the newest version that is ready, not archived, did not fail its gates and was not rejected), a number, a stage (its highest ready number), or an alias like @champion.',
   ),
   replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
   resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
@@ -18,6 +18,14 @@ export const InferenceServiceSpec = z.object({
     })
     .default({ progressDeadline: '2m' })
     .describe('How a new version is brought in.'),
+  api: z
+    .object({
+      trainingJob: ObjectName.exactOptional().describe(
+        'POST /train starts runs of this TrainingJob of the namespace. Absent: it is refused. Setting or removing it rolls the pods.',
+      ),
+    })
+    .exactOptional()
+    .describe('What clients of the service may ask for beside predictions.'),
 });
 export type InferenceServiceSpec = z.infer<typeof InferenceServiceSpec>;
 

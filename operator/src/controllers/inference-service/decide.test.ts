@@ -103,6 +103,21 @@ const rows: readonly [name: string, Situation, expected: string][] = [
     situation({}, { versions: [unproven(3), proven(2), proven(1)] }),
     'apply 2, ok, serving none, bringing in 2',
   ],
+  [
+    'latest is never a version whose gates failed',
+    situation({}, { versions: [proven(2, { gateFailure: 'its gates failed' }), proven(1)] }),
+    'apply 1, ok, serving none, bringing in 1',
+  ],
+  [
+    'by its number a version whose gates failed is served',
+    situation({ version: 2 }, { versions: [proven(2, { gateFailure: 'its gates failed' }), proven(1)] }),
+    'apply 2, ok, serving none, bringing in 2',
+  ],
+  [
+    'when every version failed its gates, latest is none',
+    situation({}, { versions: [proven(1, { gateFailure: 'its gates failed' })] }),
+    'leave, VersionNotFound, serving none',
+  ],
   ['a number is that version', situation({ version: 1 }), 'apply 1, ok, serving none, bringing in 1'],
   ['an unknown number is named', situation({ version: 7 }), 'leave, VersionNotFound, serving none'],
   [

@@ -1,5 +1,14 @@
 /** The Deployment that serves one release, and how to read the release back from it. */
-import { CREDENTIALS_DIR, FETCH_SECRET, MODEL_DIR, ModelArtifact, shortHash } from '@slipway/contract';
+import {
+  CONTROL_AUDIENCE,
+  CREDENTIALS_DIR,
+  FETCH_SECRET,
+  MODEL_DIR,
+  ModelArtifact,
+  OPERATOR_TOKEN_DIR,
+  OPERATOR_TOKEN_FILE,
+  shortHash,
+} from '@slipway/contract';
 import {
   emptyDir,
   literalEnv,
@@ -8,6 +17,7 @@ import {
   readOnlyMount,
   restrictedPod,
   secretVolume,
+  tokenVolume,
 } from '../../api/containers.ts';
 import type { Deployment, DesiredDeployment } from '../../api/deployment.ts';
 import { durationSeconds, type Resources } from '../../api/fields.ts';
@@ -65,10 +75,21 @@ const probes = (progressDeadlineSeconds: number) => ({
   livenessProbe: { ...httpGet('/livez'), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
 });
 
+/** What a server needs to ask the operator for runs; nothing when spec.api names no TrainingJob. */
+function controlAccess({ spec }: InferenceService, { operatorUrl }: Settings) {
+  if (spec.api?.trainingJob === undefined) return { volumes: [], mounts: [], env: {} };
+  return {
+    volumes: [tokenVolume('operator-token', CONTROL_AUDIENCE, OPERATOR_TOKEN_FILE)],
+    mounts: [readOnlyMount('operator-token', OPERATOR_TOKEN_DIR)],
+    env: { OPERATOR_URL: operatorUrl },
+  };
+}
+
 function podTemplate(owner: InferenceService, release: Release, settings: Settings): PodTemplate {
   const { servingImage: image, imagePullPolicy, imagePullSecrets } = settings;
   const { spec } = owner;
   const artifact = { MODEL_ARTIFACT: artifactEnv(owner.metadata.namespace, release) };
+  const control = controlAccess(owner, settings);
   const labels = {
     ...labelsFor(owner),
     [MODEL_LABEL]: modelLabel(spec.model),
@@ -83,7 +104,12 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
       labelSelector: { matchLabels: podLabels(owner) },
       matchLabelKeys: ['pod-template-hash'],
     })),
-    volumes: [emptyDir('model'), emptyDir('tmp', '64Mi'), secretVolume('credentials', FETCH_SECRET)],
+    volumes: [
+      emptyDir('model'),
+      emptyDir('tmp', '64Mi'),
+      secretVolume('credentials', FETCH_SECRET),
+      ...control.volumes,
+    ],
     initContainers: [
       {
         name: FETCH_CONTAINER,
@@ -101,10 +127,15 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
         image,
         imagePullPolicy,
         args: ['serve'],
-        env: literalEnv({ ...artifact, MODEL_NAME: spec.model, MODEL_VERSION: String(release.version) }),
+        env: literalEnv({
+          ...artifact,
+          MODEL_NAME: spec.model,
+          MODEL_VERSION: String(release.version),
+          ...control.env,
+        }),
         ports: [{ name: 'http', containerPort: HTTP_PORT, protocol: 'TCP' as const }],
         resources: serverResources(spec.resources),
-        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp')],
+        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp'), ...control.mounts],
         ...probes(durationSeconds(spec.rollout.progressDeadline)),
       },
     ],

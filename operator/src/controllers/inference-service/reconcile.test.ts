@@ -59,6 +59,7 @@ const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
     servingImage: 'serving',
     imagePullPolicy: 'IfNotPresent',
     imagePullSecrets: [],
+    operatorUrl: 'http://operator:8080',
     bucket: 'b',
   },
   ...more,

@@ -120,8 +120,9 @@ function passedOver({ situation, decision }: Seen, release: Release): string {
   return newer.map((facts) => `; version ${facts.version} is passed over: ${whyNot(facts, decision)}`).join('');
 }
 
-function whyNot({ version, stage, isReady, reason }: VersionFacts, { rejected }: Decision): string {
+function whyNot({ version, stage, gateFailure, isReady, reason }: VersionFacts, { rejected }: Decision): string {
   if (stage === 'Archived') return 'archived';
+  if (gateFailure !== undefined) return gateFailure;
   const rejection = rejected.find((one) => one.version === version);
   if (rejection) return `rejected, ${rejection.reason}`;
   return isReady ? 'being deleted' : reason;

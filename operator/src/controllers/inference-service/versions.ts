@@ -1,4 +1,5 @@
 /** Which release an InferenceService asks for, among the versions there are. */
+import type { GateVerdict } from '@slipway/contract';
 import { findCondition, isTrue } from '../../api/conditions.ts';
 import { labelsOf, syncedOf } from '../mirror.ts';
 import { type ModelVersion, READY } from '../model-version/api.ts';
@@ -16,6 +17,8 @@ export interface VersionFacts {
   /** What object and registry agree on: an edit that the registry has not heard of yet moves nothing. */
   readonly stage: string;
   readonly aliases: readonly string[];
+  /** What it did not meet when it was registered: such a version is never `latest`. Absent: it met everything. */
+  readonly gateFailure?: string;
   /** Why it is not ready, in its own words. */
   readonly reason: string;
   readonly message: string;
@@ -35,6 +38,7 @@ export function versionFacts(objects: readonly ModelVersion[]): readonly Version
       stage,
       aliases,
       version,
+      ...gateFailureOf(spec),
       ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
       isReady: artifact !== undefined && isTrue(status?.conditions, READY),
       isDeleting: metadata.deletionTimestamp !== undefined,
@@ -43,6 +47,13 @@ export function versionFacts(objects: readonly ModelVersion[]): readonly Version
     });
   }
   return facts.sort((a, b) => b.version - a.version);
+}
+
+function gateFailureOf({ lineage }: ModelVersion['spec']): Pick<VersionFacts, 'gateFailure'> {
+  const gate = (lineage as { readonly gate?: GateVerdict } | undefined)?.gate;
+  if (gate?.passed !== false) return {};
+  const failed = gate.results.filter(({ passed }) => !passed).map(({ message }) => message);
+  return { gateFailure: failed.length === 0 ? 'its gates failed' : `its gates failed (${failed.join('; ')})` };
 }
 
 export interface Problem {
@@ -124,8 +135,8 @@ function numbered(wish: Wish, version: number, { versions, serving, refusalOf }:
 }
 
 function latest(wish: Wish, { versions: all, serving, refusalOf }: Known): Choice {
-  const versions = all.filter(({ stage }) => stage !== 'Archived');
-  if (versions.length === 0) return { problem: allArchived(wish, all[0] as VersionFacts) };
+  const versions = all.filter(({ stage, gateFailure }) => stage !== 'Archived' && gateFailure === undefined);
+  if (versions.length === 0) return { problem: noneIsLatest(wish, all) };
   const releases = versions.filter(isUsable(serving)).map(({ release }) => release as Release);
   const release = releases.find((candidate) => isSame(candidate, serving) || !refusalOf(candidate));
   if (release) return { release };
@@ -134,10 +145,14 @@ function latest(wish: Wish, { versions: all, serving, refusalOf }: Known): Choic
   return { problem: refusal ?? notReady(wish, versions[0] as VersionFacts) };
 }
 
-const allArchived = ({ namespace, model }: Wish, { version }: VersionFacts): Problem => ({
-  reason: Reason.VersionNotFound,
-  message: `every version of model ${model} is archived: train a new one, or take one out of the archive (kubectl patch mv ${modelVersionName(model, version)} -n ${namespace} --type=merge -p '{"spec":{"stage":"None"}}')`,
-});
+function noneIsLatest({ namespace, name, model }: Wish, versions: readonly VersionFacts[]): Problem {
+  const { version } = versions[0] as VersionFacts;
+  const failed = versions.find(({ gateFailure }) => gateFailure !== undefined);
+  const message = failed
+    ? `every version of model ${model} is archived or failed its gates (version ${failed.version}: ${failed.gateFailure}): train a better one, or ask for one by its number (kubectl patch infsvc ${name} -n ${namespace} --type=merge -p '{"spec":{"version":"${failed.version}"}}')`
+    : `every version of model ${model} is archived: train a new one, or take one out of the archive (kubectl patch mv ${modelVersionName(model, version)} -n ${namespace} --type=merge -p '{"spec":{"stage":"None"}}')`;
+  return { reason: Reason.VersionNotFound, message };
+}
 
 function notReady({ namespace, model }: Wish, facts: VersionFacts): Problem {
   const what = facts.isDeleting ? 'is being deleted' : `is not ready: ${facts.reason}: ${facts.message}`;

@@ -1,0 +1,428 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { runIdFor, runKeyFor } from '@slipway/contract';
+import { FakeKube } from '../../../test/fake-kube.ts';
+import { FakeStores } from '../../../test/fake-stores.ts';
+import type { KubeObject, OwnerReference } from '../api/meta.ts';
+import { startServer } from '../http/server.ts';
+import type { TokenHolder } from '../kube/callers.ts';
+import { KubeError } from '../kube/errors.ts';
+import { createCallers } from './callers.ts';
+import { createControl } from './control.ts';
+import { controlHandler } from './handler.ts';
+
+const namespace = 'team-a';
+const slipway = 'slipway.dev/v1alpha1';
+const controlledBy = (kind: string, uid: string, name = kind.toLowerCase()): { ownerReferences: OwnerReference[] } => ({
+  ownerReferences: [{ apiVersion: 'v1', kind, name, uid, controller: true }],
+});
+const object = (apiVersion: string, kind: string, name: string, uid: string, more: object = {}): KubeObject =>
+  ({
+    apiVersion,
+    kind,
+    metadata: { namespace, name, uid, ...('owner' in more ? (more.owner as object) : {}) },
+    ...more,
+  }) as KubeObject;
+
+const pod = (name: string, uid: string, owner: object = {}) => object('v1', 'Pod', name, uid, { owner });
+const forest = { name: 'random-forest', target: 'Rings' };
+const trainingJob = (spec: object = { algorithm: forest }) =>
+  object(slipway, 'TrainingJob', 'abalone', 'tj-uid', {
+    spec: { model: 'abalone', inputs: [{ name: 'train', uri: 'builtin://abalone.csv' }], ...spec },
+  });
+const service = (spec: object = { api: { trainingJob: 'abalone' } }) =>
+  object(slipway, 'InferenceService', 'abalone', 'svc-uid', { spec: { model: 'abalone', ...spec } });
+const deployment = object('apps/v1', 'Deployment', 'abalone', 'deploy-uid', {
+  owner: controlledBy('InferenceService', 'svc-uid', 'abalone'),
+  spec: { replicas: 1, template: {} },
+});
+
+/** By token: whom the API server takes its bearer for; an error is thrown. */
+const holders: Record<string, TokenHolder | KubeError> = {
+  good: { username: 'system:serviceaccount:team-a:default', pod: { namespace, name: 'abalone-1', uid: 'pod-uid' } },
+  'by-hand': { username: 'system:serviceaccount:team-a:default' },
+  'other-pod': { username: 'x', pod: { namespace, name: 'notebook', uid: 'notebook-uid' } },
+  'earlier-pod': { username: 'x', pod: { namespace, name: 'abalone-1', uid: 'earlier-uid' } },
+  orphan: { username: 'x', pod: { namespace, name: 'orphan', uid: 'orphan-uid' } },
+  training: { username: 'x', pod: { namespace, name: 'trainer', uid: 'trainer-uid' } },
+  broken: new KubeError(0, 'Unreachable', 'the API server cannot be reached (ECONNREFUSED)'),
+};
+
+interface Heard {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: answers have many shapes
+  readonly body: any;
+  readonly headers: Headers;
+}
+
+async function operator(t: Pick<TestContext, 'after'>, options: { missing?: string[] } = {}) {
+  const kube = new FakeKube();
+  kube.put(pod('abalone-1', 'pod-uid', controlledBy('ReplicaSet', 'rs-uid')));
+  kube.put(pod('orphan', 'orphan-uid'));
+  kube.put(pod('trainer', 'trainer-uid', controlledBy('Job', 'job-uid')));
+  kube.put(deployment).put(service()).put(trainingJob());
+  const stores = new FakeStores();
+  const reviews: string[] = [];
+  const enqueued: string[] = [];
+  const answered: string[] = [];
+  const logged: unknown[] = [];
+  const stop = new AbortController();
+  const log = {
+    debug() {},
+    info() {},
+    warn: (fields: object) => logged.push(fields),
+    error: (fields: object) => logged.push(fields),
+  };
+  const callerOf = createCallers({
+    holderOf: async (token, audience) => {
+      reviews.push(`${token} for ${audience}`);
+      const holder = holders[token];
+      if (holder instanceof KubeError) throw holder;
+      return holder;
+    },
+    deploymentOf: async (_, { uid }) => (uid === 'rs-uid' ? { name: 'abalone', uid: 'deploy-uid' } : undefined),
+    kube: () => kube,
+    now: () => new Date(),
+  });
+  const control = createControl({
+    runs: stores.runStore,
+    requests: stores.requestStore,
+    kube: () => kube,
+    enqueue: ({ name }) => enqueued.push(name),
+  });
+  const onAnswer = (route: string, status: number) => answered.push(`${route} ${status}`);
+  const handle = controlHandler({
+    control,
+    callerOf,
+    missing: () => options.missing ?? [],
+    stopping: stop.signal,
+    log,
+    onAnswer,
+  });
+  const probes = {
+    dead: () => [],
+    missing: () => [],
+    details: () => ({}),
+    metrics: async () => ({ contentType: 'text/plain', text: '' }),
+  };
+  const server = await startServer(0, probes, handle);
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const send = async (path: string, init: RequestInit = {}, token = 'good'): Promise<Heard> => {
+    const headers = { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) };
+    const response = await fetch(url + path, { ...init, headers });
+    return { status: response.status, body: await response.json(), headers: response.headers };
+  };
+  const train = (parameters: object = {}, { token, key }: { token?: string; key?: string } = {}) =>
+    send(
+      '/control/v1/train',
+      {
+        method: 'POST',
+        body: JSON.stringify({ parameters }),
+        headers: key === undefined ? {} : { 'idempotency-key': key },
+      },
+      token,
+    );
+  /** What the leader does with a request. */
+  const start = async (requestId: string) => {
+    const runKey = runKeyFor('tj-uid', { kind: 'request', requestId });
+    return stores.runStore.start({
+      ...{
+        namespace,
+        experiment: 'e',
+        trainingJob: 'abalone',
+        ownerUid: 'tj-uid',
+        runKey,
+        generation: 1,
+        specDigest: 'd',
+      },
+      ...{ spec: {}, cause: 'Api', parameters: {}, startTime: '2026-01-01T00:00:00Z', isTracked: true, requestId },
+    });
+  };
+  return { kube, stores, reviews, enqueued, answered, logged, send, train, start, url, stop };
+}
+
+test('a request becomes a row with its parameters as texts, the TrainingJob is looked at, and the run has its id already', async (t) => {
+  const { train, stores, enqueued, answered } = await operator(t);
+  const key = randomUUID();
+  const { status, body } = await train(
+    { n_estimators: 50, max_depth: null, bootstrap: false, max_features: 'sqrt' },
+    { key },
+  );
+  assert.equal(status, 202);
+  const run_id = runIdFor(runKeyFor('tj-uid', { kind: 'request', requestId: key }));
+  assert.deepEqual(body, { status: 'RUNNING', run_id, request_id: key });
+  const [request] = stores.requests;
+  assert.deepEqual(request?.parameters, {
+    n_estimators: '50',
+    max_depth: 'none',
+    bootstrap: 'false',
+    max_features: 'sqrt',
+  });
+  assert.deepEqual([request?.trainingJob, request?.requestedBy], ['abalone', 'InferenceService abalone']);
+  assert.deepEqual(enqueued, ['abalone']);
+  assert.deepEqual(answered, ['train 202']);
+});
+
+const strangers: [what: string, token: string, status: number, says: RegExp][] = [
+  ['a token for another audience, or no token of this cluster', 'unknown', 401, /audience slipway/],
+  ['a token that somebody made by hand', 'by-hand', 403, /bound to no pod/],
+  ['a pod that the operator did not make', 'other-pod', 403, /team-a\/notebook is not a pod of an InferenceService/],
+  ['an earlier pod of the same name', 'earlier-pod', 403, /not a pod of an InferenceService/],
+  ['a pod without an owner', 'orphan', 403, /not a pod of an InferenceService/],
+  ['a pod of a training run', 'training', 403, /not a pod of an InferenceService/],
+];
+for (const [what, token, status, says] of strangers) {
+  test(`${what} starts nothing: ${status}`, async (t) => {
+    const { train, send, stores } = await operator(t);
+    const refused = await train({}, { token });
+    assert.equal(refused.status, status);
+    assert.match(refused.body.detail, says);
+    assert.equal((await send(`/control/v1/runs/${randomUUID()}`, {}, token)).status, status);
+    assert.deepEqual(stores.requests, []);
+  });
+}
+
+test('without a token it is 401, and what the token was is written nowhere', async (t) => {
+  const { send, train, logged } = await operator(t);
+  const none = await send('/control/v1/train', { method: 'POST', body: '{}', headers: { authorization: '' } });
+  assert.deepEqual([none.status, none.headers.get('www-authenticate')], [401, 'Bearer']);
+  const away = await train({}, { token: 'broken' });
+  assert.deepEqual([away.status, away.headers.get('retry-after')], [503, '2']);
+  assert.doesNotMatch(JSON.stringify([logged, away.body, none.body]), /broken/);
+});
+
+test('the API server is asked once about a token, and the owners are looked up at each request', async (t) => {
+  const { train, reviews, kube } = await operator(t);
+  await Promise.all([train(), train(), train()]);
+  assert.deepEqual(reviews, ['good for slipway']);
+  kube.put({ ...service(), metadata: { ...service().metadata, uid: 'another-service' } });
+  assert.equal((await train()).status, 403, 'the pod of a service that was deleted, under a new one of its name');
+});
+
+test('a service that names no TrainingJob starts none, whatever the body says', async (t) => {
+  const { train, kube, stores } = await operator(t);
+  kube.put(service({}));
+  const { status, body } = await train({ trainingJob: 'abalone' });
+  assert.equal(status, 403);
+  assert.match(body.detail, /set spec\.api\.trainingJob/);
+  assert.deepEqual(stores.requests, []);
+});
+
+test('a TrainingJob that is missing, or on its way out, is named', async (t) => {
+  const { train, kube } = await operator(t);
+  kube.put(service({ api: { trainingJob: 'gone' } }));
+  const missing = await train();
+  assert.equal(missing.status, 404);
+  assert.match(missing.body.detail, /TrainingJob team-a\/gone .* does not exist/);
+  kube.put(service());
+  kube.put({ ...trainingJob(), metadata: { ...trainingJob().metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } });
+  assert.match((await train()).body.detail, /is being deleted/);
+});
+
+const container = { container: { image: 'trainer' }, parameters: { lr: '0.1', epochs: '3' } };
+const searching = {
+  algorithm: forest,
+  search: { method: 'grid', space: { max_depth: { values: ['1'] } }, objective: { metric: 'r2', goal: 'maximize' } },
+};
+const invalid: [what: string, given: string, loc: string[], type: string, spec?: object][] = [
+  [
+    'a parameter the algorithm does not know',
+    '{"n_estimators":5,"trees":1,"x":1}',
+    ['body', 'trees'],
+    'extra_forbidden',
+  ],
+  ['a number out of range', '{"n_estimators":0}', ['body', 'n_estimators'], 'value_error'],
+  ['a text for a number', '{"n_estimators":"many"}', ['body', 'n_estimators'], 'value_error'],
+  ['a fraction for a whole number', '{"n_estimators":1.5}', ['body', 'n_estimators'], 'value_error'],
+  ['null where none means nothing', '{"n_estimators":null}', ['body', 'n_estimators'], 'value_error'],
+  ['a list', '{"max_depth":[1]}', ['body', 'max_depth'], 'string_type'],
+  ['an object', '{"max_depth":{}}', ['body', 'max_depth'], 'string_type'],
+  ['a number that no double holds', '{"max_depth":1e999}', ['body', 'max_depth'], 'finite_number'],
+  ['a parameter a search tries', '{"max_depth":3}', ['body', 'max_depth'], 'value_error', searching],
+  ['a name a container is not told of', '{"lr":1,"momentum":1}', ['body', 'momentum'], 'extra_forbidden', container],
+  ['digits a JSON number loses', '{"lr":12345678901234567890}', ['body', 'lr'], 'int_parsing_size', container],
+  ['a text Postgres cannot hold', '{"lr":"\\u0000"}', ['body', 'lr'], 'value_error', container],
+];
+for (const [what, given, loc, type, spec] of invalid) {
+  test(`${what} is 422 ${type} where it stands, and nothing is started`, async (t) => {
+    const { send, stores, kube } = await operator(t);
+    if (spec) kube.put(trainingJob(spec));
+    const { status, body } = await send('/control/v1/train', { method: 'POST', body: `{"parameters":${given}}` });
+    assert.equal(status, 422);
+    assert.equal(body.detail.length, 1, 'exactly the first fault');
+    assert.deepEqual([body.detail[0].loc, body.detail[0].type], [loc, type]);
+    assert.deepEqual(stores.requests, []);
+  });
+}
+
+test('a container takes any text for the parameters its spec names', async (t) => {
+  const { train, kube, stores } = await operator(t);
+  kube.put(trainingJob(container));
+  assert.equal((await train({ lr: 'warm', epochs: 10 })).status, 202);
+  assert.deepEqual(stores.requests[0]?.parameters, { lr: 'warm', epochs: '10' });
+});
+
+test('the same key is the same run; with other parameters it is refused', async (t) => {
+  const { train, stores } = await operator(t);
+  const key = randomUUID();
+  const [first, again] = [
+    await train({ n_estimators: 5 }, { key }),
+    await train({ n_estimators: '5' }, { key: key.toUpperCase() }),
+  ];
+  assert.deepEqual(again.body, first.body);
+  const other = await train({ n_estimators: 6 }, { key });
+  assert.deepEqual([other.status, other.body.detail[0].loc], [422, ['header', 'Idempotency-Key']]);
+  const named = [
+    await train({}, { key: 'order 17' }),
+    await train({}, { key: 'order 17' }),
+    await train({}, { key: 'order 18' }),
+  ];
+  assert.equal(named[0]?.body.run_id, named[1]?.body.run_id);
+  assert.notEqual(named[0]?.body.run_id, named[2]?.body.run_id);
+  assert.equal(stores.requests.length, 3);
+});
+
+test('whoever waits hears of the end when it comes, by the id of the request and of the run', async (t) => {
+  const { train, send, start, stores } = await operator(t);
+  const { request_id, run_id } = (await train()).body;
+  const waiting = Promise.all([request_id, run_id].map((id) => send(`/control/v1/runs/${id}?wait=20`)));
+  const run = await start(request_id);
+  assert.equal(run.runId, run_id, 'as it was foretold');
+  assert.deepEqual((await send(`/control/v1/runs/${run_id}`)).body, { status: 'RUNNING', run_id });
+  stores.publish(run.runKey, 'abalone', { r2: 0.5 });
+  const ended = { status: 'FINISHED', run_id, version: 1, metrics: { r2: 0.5 } };
+  for (const { status, body } of await waiting) assert.deepEqual([status, body], [200, ended]);
+});
+
+test('a run that failed says why', async (t) => {
+  const { train, send, start, stores } = await operator(t);
+  const { request_id, run_id } = (await train()).body;
+  const { runKey } = await start(request_id);
+  const failure = { reason: 'OOMKilled', message: 'it took too much memory' };
+  await stores.runStore.fail(namespace, runKey, { status: 'FAILED', ...failure, endTime: '2026-01-01T00:01:00Z' });
+  assert.deepEqual((await send(`/control/v1/runs/${run_id}`)).body, {
+    status: 'FAILED',
+    run_id,
+    metrics: {},
+    error: failure,
+  });
+});
+
+test('a request that was refused is 409 with the reason, also by the id of the run that never was', async (t) => {
+  const { train, send, stores } = await operator(t);
+  const { request_id, run_id } = (await train()).body;
+  await stores.requestStore.refuse(namespace, request_id, 'the TrainingJob cannot run');
+  for (const id of [request_id, run_id]) {
+    const { status, body } = await send(`/control/v1/runs/${id}?wait=20`);
+    assert.equal(status, 409);
+    assert.match(body.detail, /the TrainingJob cannot run/);
+  }
+});
+
+test('runs of another TrainingJob, of other causes, and unknown ones are not shown', async (t) => {
+  const { train, send, stores, kube } = await operator(t);
+  const { request_id, run_id } = (await train()).body;
+  kube.put({ ...trainingJob(), metadata: { ...trainingJob().metadata, name: 'other', uid: 'other-uid' } });
+  kube.put(service({ api: { trainingJob: 'other' } }));
+  const scheduled = await stores.runStore.start({
+    ...{
+      namespace,
+      experiment: 'e',
+      trainingJob: 'other',
+      ownerUid: 'other-uid',
+      runKey: 'other-uid/g1',
+      generation: 1,
+    },
+    ...{
+      specDigest: 'd',
+      spec: {},
+      cause: 'Created',
+      parameters: {},
+      startTime: '2026-01-01T00:00:00Z',
+      isTracked: true,
+    },
+  });
+  for (const id of [request_id, run_id, scheduled.runId, randomUUID(), 'f'.repeat(32), '..%2f..', 'x']) {
+    assert.equal((await send(`/control/v1/runs/${id}`)).status, 404, id);
+  }
+});
+
+test('while Postgres or the caches are away it is 503 with Retry-After', async (t) => {
+  const { train, send, stores } = await operator(t);
+  stores.health = { ...stores.health, postgres: { up: false, since: '2026-01-01T00:00:00Z' } as never };
+  for (const { status, headers } of [await train(), await send(`/control/v1/runs/${randomUUID()}`)]) {
+    assert.deepEqual([status, headers.get('retry-after')], [503, '2']);
+  }
+  const starting = await operator(t, { missing: ['Pod: not listed yet'] });
+  const { status, body } = await starting.train();
+  assert.equal(status, 503);
+  assert.match(body.detail, /Pod: not listed yet/);
+});
+
+test('a process that ends answers whoever waits', async (t) => {
+  const { train, send, stop, stores } = await operator(t);
+  const { request_id } = (await train()).body;
+  let looks = 0;
+  const looked = Promise.withResolvers<void>();
+  const { find } = stores.requestStore;
+  Object.assign(stores.requestStore, {
+    find: (...of: Parameters<typeof find>) => {
+      if (++looks === 1) looked.resolve();
+      return find(...of);
+    },
+  });
+  const waiting = send(`/control/v1/runs/${request_id}?wait=30`);
+  await looked.promise;
+  stop.abort();
+  assert.equal((await waiting).body.status, 'RUNNING');
+});
+
+test('bodies that are too large or no request, other methods and paths are refused', async (t) => {
+  const { send, stores } = await operator(t);
+  const post = (body: string) => send('/control/v1/train', { method: 'POST', body });
+  assert.equal((await post(`{"parameters":{"x":"${'x'.repeat(70_000)}"}}`)).status, 413);
+  for (const body of ['', '{', '[]', '{"parameters":[]}', '{"parameters":{},"trainingJob":"other"}']) {
+    assert.equal((await post(body)).status, 400, body);
+  }
+  const get = await send('/control/v1/train');
+  assert.deepEqual([get.status, get.headers.get('allow')], [405, 'POST']);
+  assert.equal((await send('/control/v1/runs/x', { method: 'POST' })).status, 405);
+  assert.equal((await send('/control/v1/other', { method: 'POST' })).status, 404);
+  assert.equal((await send('/livez', { method: 'POST' })).status, 405);
+  assert.deepEqual(stores.requests, []);
+});
+
+test('one namespace may wait for so many runs at once and no more; what ends makes room', async (t) => {
+  const { train, send, start, stores } = await operator(t);
+  const { request_id } = (await train()).body;
+  const { runKey } = await start(request_id);
+  let waiting = 0;
+  const full = Promise.withResolvers<void>();
+  const many = Array.from({ length: 97 }, async () => {
+    const answer = await send(`/control/v1/runs/${request_id}?wait=30`);
+    if (answer.status === 429) full.resolve();
+    waiting++;
+    return answer.status;
+  });
+  await full.promise;
+  assert.equal(waiting, 1, 'one is refused while the others wait');
+  stores.publish(runKey, 'abalone');
+  const statuses = await Promise.all(many);
+  assert.deepEqual([statuses.filter((s) => s === 200).length, statuses.filter((s) => s === 429).length], [96, 1]);
+  assert.equal((await send(`/control/v1/runs/${request_id}`)).status, 200);
+});
+
+test('a fault of ours says nothing of its cause', async (t) => {
+  const { train, stores, logged } = await operator(t);
+  Object.assign(stores.requestStore, { add: () => Promise.reject(new Error('secret path /app')) });
+  const { status, body } = await train();
+  assert.equal(status, 500);
+  assert.doesNotMatch(JSON.stringify(body), /secret/);
+  assert.equal(logged.length, 1);
+});
