@@ -1,75 +1,158 @@
 /** From a table to everything that is published of a model; no file is touched and no clock read. */
-import type { Examples, Metrics, ModelSignature, Parameters } from '@slipway/contract';
+import {
+  type AlgorithmName,
+  type Examples,
+  type Metrics,
+  type ModelSignature,
+  readParameters,
+} from '@slipway/contract';
 import type { Log } from '../log.ts';
-import { linearClassifierFor } from '../onnx/from-regression.ts';
-import { encodeModel } from '../onnx/model.ts';
-import { encodeClasses } from './classes.ts';
-import { evaluate } from './evaluate.ts';
-import { fit, type LogisticRegression, type Matrix } from './logistic-regression.ts';
-import { readParameters } from './parameters.ts';
-import { examplesOf, metricsOf, signatureOf } from './report.ts';
-import { stratifiedSplit } from './split.ts';
-import type { Table } from './table.ts';
+import type { Design, Encoding, FeatureColumn, FittedModel, OnProgress, Table, Target } from '../model.ts';
+import { encodeModel } from '../onnx/encode-model.ts';
+import { signatureFor } from '../onnx/signature.ts';
+import { type Answers, answersOf } from './answers.ts';
+import { designOf, ENCODING_RULES, encodingsFor } from './encode.ts';
+import { examplesFor } from './examples.ts';
+import { FITS, type Parameters, type Problem, targetOf } from './fit.ts';
+import { metricsFor } from './metrics.ts';
+import { foldsOf, type Split, splitRows } from './split.ts';
 
 export interface Trained {
-  readonly regression: LogisticRegression;
+  readonly model: FittedModel;
+  readonly encodings: readonly Encoding[];
+  /** Of the training rows. */
+  readonly design: Design;
+  readonly split: Split;
+  readonly validation: Answers;
   readonly onnx: Uint8Array;
   readonly signature: ModelSignature;
   readonly examples: Examples;
   readonly metrics: Metrics;
   /** What was really used, defaults included. */
-  readonly parameters: Parameters;
-  /** The rows the model was fitted to. */
-  readonly trainRows: readonly number[];
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
-function selectRows(table: Table, rows: readonly number[]): Matrix {
-  const columns = table.featureNames.length;
-  const values = new Float64Array(rows.length * columns);
-  rows.forEach((row, i) => {
-    values.set(table.features.subarray(row * columns, (row + 1) * columns), i * columns);
-  });
-  return { values, rows: rows.length, columns };
+export interface TrainOptions {
+  readonly log: Log;
+  readonly onProgress: OnProgress;
 }
 
-const selectLabels = (ids: Int32Array, rows: readonly number[]) => Int32Array.from(rows, (row) => ids[row] as number);
+interface Fitted {
+  readonly model: FittedModel;
+  readonly encodings: readonly Encoding[];
+  readonly train: Problem;
+}
 
-/** A progress line at the first and then at every 25th iteration. */
-const reportsProgress = (log: Log) => (at: { iteration: number; value: number; gradient: number }) => {
-  if (at.iteration % 25 === 1)
-    log('info', 'training', { iteration: at.iteration, loss: at.value, gradient: at.gradient });
-};
+/** The problem of those rows, encoded as was learnt elsewhere. */
+const problemOf = (
+  features: readonly FeatureColumn[],
+  target: Target,
+  rows: Int32Array,
+  encodings: readonly Encoding[],
+): Problem => ({
+  design: designOf(features, rows, encodings),
+  target: targetOf(target, rows),
+});
 
-/** The model is fitted to the training rows alone; the validation rows only judge it. Same input, same bytes. */
-export function trainLogisticRegression(table: Table, given: Parameters, log: Log): Trained {
-  const parameters = readParameters(given);
-  const classes = encodeClasses(table.targets);
-  const { train, validation } = stratifiedSplit(classes, parameters.test_size, parameters.random_state);
-  const [trainData, validationData] = [selectRows(table, train), selectRows(table, validation)];
-  const trainLabels = selectLabels(classes.ids, train);
-  log('info', 'training starts', { rows: train.length, features: trainData.columns, classes: classes.labels.length });
-  const regression = fit(trainData, trainLabels, classes.labels.length, {
-    C: parameters.C,
-    maxIterations: parameters.max_iter,
-    tolerance: parameters.tol,
-    fitIntercept: parameters.fit_intercept,
-    onIteration: reportsProgress(log),
+function fitRows(
+  table: Table,
+  name: AlgorithmName,
+  rows: Int32Array,
+  parameters: Parameters,
+  onProgress: OnProgress,
+): Fitted {
+  const encodings = encodingsFor(table.features, rows, ENCODING_RULES[name]);
+  const train = problemOf(table.features, table.target, rows, encodings);
+  return { model: FITS[name](train, parameters, onProgress), encodings, train };
+}
+
+/** What models that never saw the fold say of it, fold by fold. Only training rows take part. */
+function crossValidate(
+  table: Table,
+  name: AlgorithmName,
+  { train }: Split,
+  parameters: Parameters,
+  onProgress: OnProgress,
+): Answers[] {
+  const count = parameters['cv'] as number;
+  if (count === 0) return [];
+  const folds = foldsOf(table.target, train, count, parameters['random_state'] as number);
+  return folds.map((fold, i) => {
+    const progress: OnProgress = ({ fraction }) =>
+      onProgress({ fraction: (i + fraction) / count, message: `fold ${i + 1} of ${count}` });
+    const { model, encodings } = fitRows(table, name, fold.train, parameters, progress);
+    return answersOf(model, problemOf(table.features, table.target, fold.validation, encodings));
   });
-  const { iterations, converged } = regression;
+}
+
+/** A part of the whole progress. */
+const part =
+  (onProgress: OnProgress, from: number, to: number): OnProgress =>
+  (at) =>
+    onProgress({ ...at, fraction: from + at.fraction * (to - from) });
+
+function tell(log: Log, { model }: Fitted): void {
+  if (model.kind !== 'linear-classifier') return;
+  const { iterations, converged } = model;
   log(converged ? 'info' : 'warn', converged ? 'training converged' : 'training stopped before it converged', {
     iterations,
     ...(!converged && { next: 'raise max_iter, or scale the features' }),
   });
+}
+
+function warnIfWide(log: Log, name: AlgorithmName, design: Design): void {
+  if (name !== 'linear-regression' || design.columns.length < design.rows) return;
+  log('warn', 'there are no fewer columns than rows, so the training rows can be hit exactly whatever they say', {
+    columns: design.columns.length,
+    rows: design.rows,
+    next: 'use ridge, or name fewer columns with features',
+  });
+}
+
+const asText = (parameters: Parameters) =>
+  Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, String(value ?? 'none')]));
+
+/**
+ * The model is fitted to the training rows alone; the validation rows only judge it. `given` must be what
+ * `parameterProblem` finds nothing wrong with. Same input, same bytes. Throws InvalidParameter, InvalidTarget when the rows
+ * are too few for what is asked.
+ */
+export function train(
+  table: Table,
+  name: AlgorithmName,
+  given: Readonly<Record<string, string>>,
+  { log, onProgress }: TrainOptions,
+): Trained {
+  const parameters = readParameters(name, given);
+  const { features, target } = table;
+  const split = splitRows(target, parameters['test_size'] as number, parameters['random_state'] as number);
+  log('info', 'training starts', {
+    algorithm: name,
+    task: target.task,
+    rows: split.train.length,
+    features: features.length,
+    ...(target.task === 'classification' && { classes: target.labels.length }),
+  });
+  const folds = parameters['cv'] as number;
+  // Each fold has fewer rows than the whole, so it takes about the same.
+  const share = folds / (folds + 1);
+  const across = crossValidate(table, name, split, parameters, part(onProgress, 0, share));
+  const fitted = fitRows(table, name, split.train, parameters, part(onProgress, share, 1));
+  tell(log, fitted);
+  warnIfWide(log, name, fitted.train.design);
+  const { model, encodings } = fitted;
+  const validation = answersOf(model, problemOf(features, target, split.validation, encodings));
+  const signature = signatureFor({ features, ...(target.task === 'classification' && { labels: target.labels }) });
   return {
-    regression,
-    onnx: encodeModel(linearClassifierFor(regression, trainData)),
-    signature: signatureOf(table.featureNames, classes.labels),
-    examples: examplesOf(regression, validationData, table.featureNames),
-    metrics: metricsOf(
-      evaluate(regression, trainData, trainLabels),
-      evaluate(regression, validationData, selectLabels(classes.ids, validation)),
-    ),
-    parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, String(value)])),
-    trainRows: train,
+    model,
+    encodings,
+    design: fitted.train.design,
+    split,
+    validation,
+    onnx: encodeModel({ model, features, encodings }),
+    signature,
+    examples: examplesFor(features, split.validation, validation, signature),
+    metrics: metricsFor(answersOf(model, fitted.train), validation, across),
+    parameters: asText(parameters),
   };
 }

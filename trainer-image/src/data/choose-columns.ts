@@ -1,5 +1,5 @@
 /** Which columns of a table are learnt from, and which one is learnt. */
-import { type Algorithm, normalizedName } from '@slipway/contract';
+import { type Algorithm, type FeatureType, normalizedName } from '@slipway/contract';
 import { FailureError, listed, quoted } from '../failure.ts';
 
 export interface Columns {
@@ -17,7 +17,14 @@ function find(header: readonly string[], name: string): number | undefined {
   return alike.length === 1 ? alike[0] : undefined;
 }
 
-const known = (header: readonly string[]) => `the columns are ${listed(header.map((name) => quoted(name)))}`;
+function known(header: readonly string[]): string {
+  const separator = header.length === 1 ? /[;\t|]/.exec(header[0] as string)?.[0] : undefined;
+  const hint = separator ? `; the file seems to be separated by ${quoted(separator)}: separate it by commas` : '';
+  return `the columns are ${listed(header.map((name) => quoted(name)))}${hint}`;
+}
+
+/** What a signature may list. */
+const MOST_FEATURES = 1024;
 
 /** Without `features` every column but the target is one. Throws TargetNotFound, FeatureNotFound, InvalidCell (header). */
 export function chooseColumns(header: readonly string[], algorithm: Algorithm): Columns {
@@ -38,16 +45,45 @@ export function chooseColumns(header: readonly string[], algorithm: Algorithm): 
     const what = twice === undefined ? 'there is no column besides the target' : `${quoted(header[twice] ?? '')} twice`;
     throw new FailureError('FeatureNotFound', `features: expected at least one column, each once, got ${what}`);
   }
+  const unnamed = chosen.find((column) => header[column] === '');
+  if (unnamed !== undefined) {
+    throw new FailureError(
+      'InvalidCell',
+      `line 1, column ${unnamed + 1}: expected a header of names, got none; name it, or name the columns to learn from ` +
+        'with features (pandas writes such a column unless told index=False)',
+    );
+  }
+  if (chosen.length > MOST_FEATURES) {
+    throw new FailureError(
+      'InvalidConfiguration',
+      `features: expected at most ${MOST_FEATURES} columns, got ${chosen.length}; name those to learn from with features`,
+    );
+  }
   return { target, features: chosen, featureNames: chosen.map((column) => header[column] as string) };
+}
+
+/** The type a column was given by `featureTypes`, by its number. Throws FeatureNotFound for a name that is no feature. */
+export function chosenTypes(
+  header: readonly string[],
+  columns: Columns,
+  types: Algorithm['featureTypes'] = {},
+): ReadonlyMap<number, FeatureType> {
+  return new Map(
+    Object.entries(types).map(([name, type]) => {
+      const column = find(header, name);
+      if (column !== undefined && columns.features.includes(column)) return [column, type] as const;
+      const why = column === undefined ? 'is not a column' : 'is not one of the features';
+      throw new FailureError('FeatureNotFound', `featureTypes: ${quoted(name)} ${why}; ${known(header)}`);
+    }),
+  );
 }
 
 function checkHeader(header: readonly string[]): void {
   header.forEach((name, i) => {
-    const problem = name === '' ? 'no name' : header.indexOf(name) !== i ? `${quoted(name)} a second time` : undefined;
-    if (problem === undefined) return;
+    if (name === '' || header.indexOf(name) === i) return;
     throw new FailureError(
       'InvalidCell',
-      `line 1, column ${i + 1}: expected a header of distinct names, got ${problem}`,
+      `line 1, column ${i + 1}: expected a header of distinct names, got ${quoted(name)} a second time; rename one`,
     );
   });
 }

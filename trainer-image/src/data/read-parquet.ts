@@ -1,0 +1,120 @@
+/** Reads a Parquet file row group by row group, and of a row group one column at a time. */
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import {
+  type AsyncBuffer,
+  asyncBufferFromFile,
+  type Compressors,
+  type DecodedArray,
+  type FileMetaData,
+  parquetMetadataAsync,
+  parquetScan,
+  parquetSchema,
+} from 'hyparquet';
+import { FailureError, quoted } from '../failure.ts';
+import type { ColumnBuilder } from './column-builder.ts';
+import type { ReadOptions } from './read-csv.ts';
+
+/** Snappy and uncompressed pages are understood by the library itself. */
+const compressors: Compressors = {
+  GZIP: (input) => gunzipSync(input),
+  BROTLI: (input) => brotliDecompressSync(input),
+  ZSTD: (input) => zstdDecompressSync(input),
+};
+
+/** What the library says of a file it cannot read, as a failure of the input. */
+const unreadable = (error: unknown): FailureError =>
+  error instanceof FailureError
+    ? error
+    : new FailureError(
+        'InvalidCell',
+        `the Parquet file cannot be read: ${(error as Error).message.slice(0, 300)}; write it again, or as CSV`,
+        { cause: error },
+      );
+
+const encoder = new TextEncoder();
+
+class CellWriter {
+  private scratch = new Uint8Array(1024);
+  private readonly builder: ColumnBuilder;
+  constructor(builder: ColumnBuilder) {
+    this.builder = builder;
+  }
+
+  private pushText(text: string, row: number): void {
+    if (text.length * 3 > this.scratch.length) this.scratch = new Uint8Array(text.length * 3);
+    const { written } = encoder.encodeInto(text, this.scratch);
+    this.builder.push(this.scratch, 0, written, row);
+  }
+
+  /** One value as the library decodes it. Throws InvalidCell for dates, bytes and nested values. */
+  push(value: unknown, row: number): void {
+    if (value === null || value === undefined || Number.isNaN(value)) this.builder.pushMissing(row);
+    else if (typeof value === 'number' || typeof value === 'bigint') this.pushNumber(Number(value), row);
+    else if (typeof value === 'string' || typeof value === 'boolean') this.pushText(String(value), row);
+    else throw this.refused(value, row);
+  }
+
+  private pushNumber(value: number, row: number): void {
+    if (this.builder.rules.type === 'number') this.builder.pushNumber(value, row);
+    else this.pushText(String(value), row);
+  }
+
+  private refused(value: unknown, row: number): FailureError {
+    const what = value instanceof Date ? 'a date' : 'a nested value or bytes';
+    return new FailureError(
+      'InvalidCell',
+      `row ${row}, column ${quoted(this.builder.rules.name)}: expected a number or text, got ${what}; leave the column ` +
+        'out with features, or write it as a number',
+    );
+  }
+}
+
+interface Span {
+  readonly rowStart: number;
+  readonly rowEnd: number;
+}
+
+function groupsOf(metadata: FileMetaData): Span[] {
+  let rowStart = 0;
+  return metadata.row_groups.map(({ num_rows }) => {
+    const span = { rowStart, rowEnd: rowStart + Number(num_rows) };
+    rowStart = span.rowEnd;
+    return span;
+  });
+}
+
+async function readColumn(
+  file: AsyncBuffer,
+  metadata: FileMetaData,
+  column: string,
+  span: Span,
+): Promise<DecodedArray> {
+  // A scan keeps what it decoded, so every piece gets one of its own.
+  const scan = await parquetScan({ file, metadata, columns: [column], compressors, ...span });
+  return scan.readColumn({ column, ...span });
+}
+
+/** As `readCsv`, for a Parquet file; columns are those at the top of its schema, and places are rows from 1. */
+export async function readParquet(path: string, { onHeader, onFraction }: ReadOptions): Promise<number> {
+  const file = await asyncBufferFromFile(path);
+  const metadata = await parquetMetadataAsync(file).catch((error) => {
+    throw unreadable(error);
+  });
+  const header = parquetSchema(metadata).children.map(({ element }) => element.name);
+  const { columns } = onHeader(header);
+  const groups = groupsOf(metadata);
+  const rows = groups.at(-1)?.rowEnd ?? 0;
+  if (rows === 0) throw new FailureError('EmptyInput', 'the input has no rows; expected rows of data');
+  const writers = columns.map((builder) => builder && new CellWriter(builder));
+  for (const span of groups) {
+    for (const [i, writer] of writers.entries()) {
+      if (!writer || span.rowStart === span.rowEnd) continue;
+      const values = await readColumn(file, metadata, header[i] as string, span).catch((error) => {
+        throw unreadable(error);
+      });
+      for (let row = 0; row < values.length; row++) writer.push(values[row], span.rowStart + row + 1);
+    }
+    onFraction(span.rowEnd / rows);
+  }
+  return rows;
+}
