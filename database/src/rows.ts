@@ -30,9 +30,10 @@ export interface RunRow {
   progress: string | null;
 }
 
-/** Latest metrics of the run `r` of the surrounding statement, as one object. */
-export const metricsOfRun = `(SELECT coalesce(jsonb_object_agg(l.key, l.value), '{}') FROM slipway.latest_metrics l
-  WHERE l.namespace = r.namespace AND l.run_id = r.run_id) AS metrics`;
+/** Latest metrics of the run `r` of the surrounding statement, as one object; of a run that is not tracked, what was kept. */
+export const metricsOfRun = `coalesce(r.kept_metrics,
+  (SELECT coalesce(jsonb_object_agg(l.key, l.value), '{}') FROM slipway.latest_metrics l
+    WHERE l.namespace = r.namespace AND l.run_id = r.run_id)) AS metrics`;
 
 export const runColumns = `r.namespace, r.run_key, r.run_id, r.experiment_id, r.generation, r.spec_digest, r.status,
   r.start_time, r.end_time, r.model, r.version, r.failure_reason, r.failure_message,

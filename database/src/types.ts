@@ -177,7 +177,10 @@ export interface VersionStore {
   }): Promise<ModelVersionRow>;
   /** What registerBrought numbered for that object, under whatever name its model has now. */
   findBrought(namespace: string, objectUid: string): Promise<ModelVersionRow | undefined>;
-  /** Records what `verify` concluded; `artifact` only for a version that came without digests. */
+  /**
+   * Records what `verify` concluded; `artifact` only for a version that came without digests. A version that becomes READY
+   * gets the stage and the aliases it was registered for, in the same transaction; one that failed never does.
+   */
   recordVerification(
     namespace: string,
     model: string,

@@ -72,8 +72,14 @@ async function lockedStatus(on: Queryable, key: VersionKey): Promise<string | un
   return row?.status;
 }
 
+/** As `lockedStatus`, with the versions that lose their stage when this one is promoted locked too. */
+async function heldStatus(on: Queryable, key: VersionKey): Promise<string | undefined> {
+  const [row] = await query<{ status: string | null }>(on, 'SELECT slipway.hold_version($1, $2, $3) AS status', key);
+  return row?.status ?? undefined;
+}
+
 async function verify(on: Queryable, key: VersionKey, result: Verification): Promise<void> {
-  const before = await lockedStatus(on, key);
+  const before = await heldStatus(on, key);
   if (before === undefined || before === 'DELETED') return;
   const { artifact, signature } = result;
   // What a version was published with stays: verification may only fill in what a brought version lacked.
@@ -94,8 +100,9 @@ async function verify(on: Queryable, key: VersionKey, result: Verification): Pro
       signature && JSON.stringify(signature),
     ],
   );
-  if (before === result.status) return;
-  await appendEvent(on, key, { event: 'StatusChanged', from: before, to: result.status, actor: 'verify' });
+  if (before !== result.status)
+    await appendEvent(on, key, { event: 'StatusChanged', from: before, to: result.status, actor: 'verify' });
+  await query(on, 'SELECT slipway.settle_promotion($1, $2, $3)', key);
 }
 
 type Deletion = Parameters<VersionStore['delete']>[1];
