@@ -72,5 +72,5 @@ test('a variable that is missing is named', () => {
 
 test('an unknown command is refused, naming the known ones', () => {
   const { message } = runMain('serve', {});
-  assert.match(message?.message ?? '', /"serve": expected fetch, train or publish/);
+  assert.match(message?.message ?? '', /"serve": expected fetch, train, watch or publish/);
 });

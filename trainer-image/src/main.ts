@@ -1,4 +1,4 @@
-/** The trainer image's only entry: `fetch`, `train`, `publish`, and for those who write a trainer `kit`. */
+/** The trainer image's only entry: `fetch`, `watch`, `train`, `publish`, and for those who write a trainer `kit`. */
 
 import { asFailure, exitCodeFor, FailureError, quoted } from './failure.ts';
 import { createLog, type Log } from './log.ts';
@@ -10,6 +10,7 @@ type Command = (log: Log, env: NodeJS.ProcessEnv) => Promise<void>;
 const COMMANDS = {
   fetch: async (log, env) => (await import('./fetch/run.ts')).runFetch(log, env),
   train: async (log, env) => (await import('./train/run.ts')).runTrain(log, env),
+  watch: async (log, env) => (await import('./watch/run.ts')).runWatch(log, env),
   publish: async (log, env) => (await import('./publish/run.ts')).runPublish(log, env),
 } as const satisfies Record<string, Command>;
 
@@ -20,7 +21,10 @@ async function main(name: string, env: NodeJS.ProcessEnv): Promise<number> {
   const log = createLog(stage);
   try {
     if (!isCommand(name)) {
-      throw new FailureError('InvalidConfiguration', `command ${quoted(name)}: expected fetch, train or publish`);
+      throw new FailureError(
+        'InvalidConfiguration',
+        `command ${quoted(name)}: expected fetch, train, watch or publish`,
+      );
     }
     await COMMANDS[name](log, env);
     return 0;
