@@ -31,6 +31,8 @@ export class FakeStores {
   readonly #brought = new Map<string, number>();
   readonly #moved = new Map<string, string>();
   readonly writes: string[] = [];
+  /** What was counted, in order. */
+  readonly counted: string[] = [];
   health: DependencyHealth = { postgres: { up: true }, objectStorage: { up: true } };
   namespaceIsBeingDeleted = false;
   /** Called before every write with its name; throw to fail it. */
@@ -312,6 +314,10 @@ export class FakeStores {
     dataSets: this.dataSetFinder,
     tenants: { ensure: async () => {} },
     namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
+    counters: {
+      runEnded: (cause, outcome) => this.counted.push(`${cause} ${outcome}`),
+      slaMissed: () => this.counted.push('sla missed'),
+    },
     health: () => this.health,
     settings: {
       trainerImage: 'slipway/trainer:test',

@@ -22,6 +22,7 @@ import { tenantAccess } from './kube/tenant.ts';
 import { openTransport, type Transport } from './kube/transport.ts';
 import { probesOf } from './probes.ts';
 import { createProjection } from './projection/projection.ts';
+import { createRequestPoll } from './projection/request-poll.ts';
 import { type Election, leaseElection, noElection } from './runtime/election.ts';
 import { watchEmptyNamespaces } from './runtime/empty-namespaces.ts';
 import { createManager, type Ending } from './runtime/manager.ts';
@@ -63,6 +64,10 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     versions: stores.versions,
     uses: stores.uses,
     requests: stores.requests,
+    counters: {
+      runEnded: (cause, outcome) => metrics.runEnded(cause, outcome),
+      slaMissed: () => metrics.slaMissed(),
+    },
     dataSets: stores.dataSets,
     tenants,
     namespaces,
@@ -78,6 +83,11 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     watched: config.watchNamespaces,
     look: ({ namespace, name }) => manager.queues.get(ModelVersion.kind)?.add(keyOf({ namespace, name })),
     log,
+  });
+  const requestPoll = createRequestPoll({
+    requests: stores.requests,
+    watched: config.watchNamespaces,
+    look: (key) => manager.queues.get(TrainingJob.kind)?.add(keyOf(key)),
   });
   const gate = schemaGate(pool, log);
 
@@ -113,7 +123,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     maxConcurrent: config.maxConcurrentReconciles,
     onReconciled: (kind, outcome, seconds) => metrics.reconciled(kind, outcome, seconds),
     beforeLeading: gate.pass,
-    alongside: projection.run,
+    alongside: async (ctx) => void (await Promise.all([projection.run(ctx), requestPoll(ctx)])),
     log,
     now,
   });

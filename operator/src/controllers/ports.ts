@@ -21,16 +21,24 @@ export interface Settings {
   readonly httpsInputCidrs?: readonly string[];
 }
 
+export interface TrainingCounters {
+  /** `outcome` is succeeded, failed or killed. */
+  runEnded(cause: string, outcome: string): void;
+  slaMissed(): void;
+}
+
 export interface ControllerDeps {
   readonly runs: RunStore;
   readonly versions: VersionStore;
   readonly uses: UseStore;
-  readonly requests: Pick<RequestStore, 'pending' | 'refuse'>;
+  readonly requests: Pick<RequestStore, 'find' | 'pending' | 'refuse'>;
   readonly dataSets: DataSetFinder;
   /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
   /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */
   readonly namespaces: { isBeingDeleted(namespace: string): Promise<boolean> };
+  /** What is counted of training, each transition once. */
+  readonly counters: TrainingCounters;
   /** The monitor's last word; never does IO. */
   readonly health: () => DependencyHealth;
   readonly settings: Settings;

@@ -34,7 +34,7 @@ export async function sweep({ feed, uses, runs, kube, now }: Sweep, namespace: s
 }
 
 /** An object that is there but cannot be read is there. */
-function found<T>(read: () => T | undefined): T | 'unreadable' | undefined {
+export function found<T>(read: () => T | undefined): T | 'unreadable' | undefined {
   try {
     return read();
   } catch (error) {

@@ -15,6 +15,10 @@ export interface MetricSources {
 export interface Metrics {
   reconciled(kind: string, outcome: Outcome, seconds: number): void;
   dependency(name: string, up: boolean): void;
+  /** A run of a TrainingJob has ended: succeeded, failed or killed. */
+  runEnded(cause: string, outcome: string): void;
+  /** A run was not done by its sla. */
+  slaMissed(): void;
   /** A request to the control API was answered; `route` is from a fixed set. */
   controlAnswered(route: string, status: number): void;
   /** The text of a scrape. */
@@ -50,6 +54,18 @@ export function createMetrics(sources: MetricSources, options: { readonly proces
     name: 'slipway_dependency_up',
     help: '1 when the store answered the last probe.',
     labelNames: ['dependency'],
+    registers,
+  });
+
+  const runs = new Counter({
+    name: 'slipway_training_runs_total',
+    help: 'Runs of TrainingJobs that have ended, by why they were started and how they ended.',
+    labelNames: ['cause', 'outcome'],
+    registers,
+  });
+  const slaMissed = new Counter({
+    name: 'slipway_training_sla_missed_total',
+    help: 'Runs of TrainingJobs that were not done by their sla.',
     registers,
   });
 
@@ -137,6 +153,8 @@ export function createMetrics(sources: MetricSources, options: { readonly proces
       duration.observe({ kind }, seconds);
     },
     controlAnswered: (route, status) => controlRequests.inc({ route, status }),
+    runEnded: (cause, outcome) => runs.inc({ cause, outcome }),
+    slaMissed: () => slaMissed.inc(),
     dependency: (dependency, up) => dependencyUp.set({ dependency }, up ? 1 : 0),
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -113,10 +113,14 @@ async function turn<T extends CustomResource>(
   if (!found) return { outcome: 'gone' };
   if (found.metadata.deletionTimestamp) return finalize(definition, ctx, found);
   const object = await withFinalizer(definition, ctx, found);
-  const { outcome, status, requeueAfterMs, notes, rewritten } = await orStalled(definition, ctx, object, () =>
-    definition.reconcile(ctx, object),
+  const { outcome, status, requeueAfterMs, notes, whenWritten, rewritten } = await orStalled(
+    definition,
+    ctx,
+    object,
+    () => definition.reconcile(ctx, object),
   );
   if (!rewritten) await report(definition, ctx, object, status);
+  whenWritten?.();
   for (const note of notes ?? []) await tell(ctx, object, note);
   if (rewritten) return { outcome: 'requeued', requeueAfterMs: 0 };
   return { outcome: outcome === 'success' && requeueAfterMs !== undefined ? 'requeued' : outcome, requeueAfterMs };
@@ -191,7 +195,8 @@ async function report<T extends CustomResource>(
   if (isDeepStrictEqual(next, object.status)) return;
   await ctx.kube.applyStatus(object, next);
   ctx.log.info({ conditions: summaryOf(next) }, 'status changed');
-  for (const { reason, message } of transitions(object.status, next)) {
+  for (const { type: condition, reason, message } of transitions(object.status, next)) {
+    if (definition.quiet?.has(condition)) continue;
     const type = definition.warnings.has(reason) || reason === stalledReason(next) ? 'Warning' : 'Normal';
     await tell(ctx, object, { type, reason, note: message });
   }

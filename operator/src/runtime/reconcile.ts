@@ -31,6 +31,8 @@ export interface Result<Status> {
   readonly requeueAfterMs?: number;
   /** Told after the status is written. */
   readonly notes?: readonly Note[];
+  /** Called after the status is written: what counts a transition counts it here, once. */
+  readonly whenWritten?: () => void;
   /** The object itself was just rewritten: no status is written, the next turn looks at it as it is now. */
   readonly rewritten?: true;
 }
@@ -49,6 +51,8 @@ export interface ControllerDefinition<T extends CustomResource = CustomResource>
   }[];
   /** Condition reasons whose appearance is a Warning event; every other transition is a Normal one. */
   readonly warnings: ReadonlySet<string>;
+  /** Types of conditions whose transitions are no events: something else tells the same. */
+  readonly quiet?: ReadonlySet<string>;
   /** The kind's summary condition (`Ready`, `Succeeded`): a TerminalError makes it False, beside `Stalled`. */
   readonly summary?: string;
   reconcile(ctx: Context, object: T): Promise<Result<NonNullable<T['status']> & CommonStatus>>;

@@ -51,6 +51,7 @@ const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
   uses: { hold: async (_, __, versions) => versions, release: async () => {}, services: async () => [] },
   requests: {} as never,
   dataSets: {} as never,
+  counters: {} as never,
   tenants: { ensure: async () => {} },
   namespaces: { isBeingDeleted: async () => false },
   health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),

@@ -2,8 +2,15 @@
 import { failedCondition, type Job } from '../../api/batch-job.ts';
 import { findCondition } from '../../api/conditions.ts';
 import type { Pod } from '../../api/pod.ts';
-import { CONTAINER_FAILED, DISRUPTED, OUT_OF_MEMORY, type PodFailure, podFailure } from '../../api/pod-failure.ts';
-import { type Attempt, Reason, SUCCEEDED, type TrainingJob } from './api.ts';
+import {
+  CONTAINER_FAILED,
+  DISRUPTED,
+  EVICTED,
+  OUT_OF_MEMORY,
+  type PodFailure,
+  podFailure,
+} from '../../api/pod-failure.ts';
+import { type Attempt, Reason, SUCCEEDED, type TrainingJob, type TrainingJobSpec } from './api.ts';
 
 const MAX_ATTEMPTS = 11;
 
@@ -12,19 +19,33 @@ const age = ({ metadata }: Pod): string => `${metadata.creationTimestamp ?? ''} 
 /** The pods in the order they were made. */
 export const byAge = (pods: readonly Pod[]): Pod[] => [...pods].sort((a, b) => (age(a) < age(b) ? -1 : 1));
 
-/** The attempts that failed, oldest first. */
-export const failuresOf = (pods: readonly Pod[]): PodFailure[] =>
+/** The attempts that failed, oldest first, in words for whoever wrote `spec`. */
+export const failuresOf = (pods: readonly Pod[], spec: TrainingJobSpec): PodFailure[] =>
   byAge(pods)
     .map(podFailure)
     .filter((failure) => failure !== undefined)
-    .map(inWordsOfTraining);
+    .map((failure) => inWordsOfTraining(failure, spec));
 
-/** What failed inside a user's own container is the trainer's; the words tell which memory to raise. */
-function inWordsOfTraining(failure: PodFailure): PodFailure {
+/** What failed inside a user's own container is the trainer's; the words tell which field to change. */
+function inWordsOfTraining(failure: PodFailure, spec: TrainingJobSpec): PodFailure {
   const { container, reason, message } = failure;
   if (reason === CONTAINER_FAILED && container === 'trainer') return { ...failure, reason: Reason.TrainerFailed };
-  if (reason !== OUT_OF_MEMORY || container !== 'trainer') return failure;
-  return { ...failure, message: `${message}: raise spec.container.resources.limits.memory, or train on less data` };
+  if (reason === EVICTED) return { ...failure, reason: Reason.Evicted, message: `${message}; ${lessDisk(message)}` };
+  if (reason !== OUT_OF_MEMORY) return failure;
+  const raise = `: raise ${memoryField(spec)}, or train on less data`;
+  return { ...failure, reason: Reason.OOMKilled, message: container === 'trainer' ? `${message}${raise}` : message };
+}
+
+const memoryField = ({ container }: TrainingJobSpec): string =>
+  container?.resources?.limits ? 'spec.container.resources.limits.memory' : 'spec.resources.limits.memory';
+
+/** The kubelet names the volume or the container whose limit was exceeded. */
+function lessDisk(message: string): string {
+  const [, volume] = /EmptyDir volume "([\w-]+)"/i.exec(message) ?? [];
+  if (volume === 'input') return '/input is full: give fewer or smaller inputs';
+  if (volume === 'output') return '/output is full: write less there';
+  if (volume?.startsWith('tmp')) return '/tmp is full: write less there';
+  return 'it wrote more to its disk than it may: write less, or raise limits.ephemeral-storage';
 }
 
 /** As status shows them. A Job that had to be made again starts to count anew: the longer memory is kept. */
@@ -46,32 +67,38 @@ export function podsLag(job: Job, failures: readonly PodFailure[], now: Date): b
   return now.getTime() - Date.parse(given.lastTransitionTime ?? '') < LAG_MS;
 }
 
-/** Why a run whose Job has given up failed, for a person to fix it. */
+/** Why a run whose Job has given up failed, for a person to fix it. `waited` is what it was last seen to wait for. */
 export function failureOf(
-  trainingJob: TrainingJob,
+  spec: TrainingJobSpec,
   job: Job,
   failures: readonly PodFailure[],
+  waited?: string,
 ): { reason: string; message: string } {
   const given = failedCondition(job);
   const last = failures.findLast(({ reason }) => reason !== DISRUPTED);
-  if (given?.reason === 'DeadlineExceeded') return deadlineExceeded(trainingJob, last);
+  if (given?.reason === 'DeadlineExceeded') return deadlineExceeded(spec, waited ?? last?.message);
   if (!last) return { reason: Reason.TrainerFailed, message: given?.message ?? 'the Job ended without a result' };
   const counted = failures.filter(({ reason }) => reason !== DISRUPTED).length;
   const tries = counted > 1 ? `${counted} attempts failed, the last one: ` : '';
-  return { reason: last.reason, message: `${tries}${last.message}` };
+  return { reason: last.reason, message: `${tries}${last.message}${whyNotAgain(spec, last)}` };
+}
+
+function whyNotAgain({ nonRetriableExitCodes = [] }: TrainingJobSpec, { container, exitCode }: PodFailure): string {
+  if (container !== 'trainer' || exitCode === undefined || !nonRetriableExitCodes.includes(exitCode)) return '';
+  return `; not retried: spec.nonRetriableExitCodes has ${exitCode}`;
 }
 
 /** The deadline has passed: what the run was last waiting for, or last failed with, is what to look at. */
-export function deadlineExceeded(
-  { spec, status }: TrainingJob,
-  last?: PodFailure,
-): { reason: string; message: string } {
-  const before = findCondition(status?.conditions, SUCCEEDED);
-  const waited = before?.status === 'Unknown' && !CALM.has(before.reason) ? before.message : undefined;
-  const cause = waited ?? last?.message;
-  const why = cause === undefined ? '' : `; before that: ${cause}`;
+export function deadlineExceeded(spec: TrainingJobSpec, before?: string): { reason: string; message: string } {
+  const why = before === undefined ? '' : `; before that: ${before}`;
   const message = `the run was not done within its deadline of ${spec.deadline}: raise spec.deadline${why}`;
   return { reason: Reason.DeadlineExceeded, message };
 }
 
-const CALM: ReadonlySet<string> = new Set([Reason.Pending, Reason.Running]);
+/** What the run that the status tells of was waiting for; undefined when all went its way. */
+export function waitedFor({ status }: TrainingJob): string | undefined {
+  const before = findCondition(status?.conditions, SUCCEEDED);
+  return before?.status === 'Unknown' && !CALM.has(before.reason) ? before.message : undefined;
+}
+
+const CALM: ReadonlySet<string> = new Set([Reason.Pending, Reason.Running, Reason.WaitingForSchedule]);

@@ -1,10 +1,10 @@
-/** A TrainingJob that is deleted leaves no run open. Its Jobs go with it; its versions stay. */
+/** A TrainingJob that is deleted leaves no run open and no request waiting. Its Jobs go with it; its versions stay. */
 import { isFinished, Job } from '../../api/batch-job.ts';
 import type { Context, Finalized } from '../../runtime/reconcile.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
-import { openRunKeys, project } from './reconcile.ts';
+import { killRun, project, type Turn } from './reconcile-run.ts';
 import { withOutcome } from './status.ts';
 
 /** Longer than this a store that is away does not hold up a deletion: the row is left open, and closed by the next sweep. */
@@ -16,15 +16,15 @@ export async function finalize(
   ctx: Context,
   trainingJob: TrainingJob,
 ): Promise<Finalized<TrainingJobStatus>> {
+  const now = ctx.now();
   const jobs = ctx.kube.listOwned(Job, trainingJob);
   for (const job of jobs) {
     if (!isFinished(job) && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
   }
   try {
-    for (const runKey of openRunKeys(trainingJob, jobs)) await close(deps, ctx, trainingJob, runKey);
+    await closeRuns({ deps, ctx, trainingJob, now });
     return { done: true };
   } catch (error) {
-    const now = ctx.now();
     const { status, metadata } = trainingJob;
     const outage = outageOf(error, { health: deps.health(), status, summary: SUCCEEDED, now });
     if (!outage) throw error;
@@ -37,13 +37,15 @@ export async function finalize(
   }
 }
 
-async function close(deps: ControllerDeps, ctx: Context, { metadata }: TrainingJob, runKey: string): Promise<void> {
-  const run = await deps.runs.fail(metadata.namespace, runKey, {
-    status: 'KILLED',
-    reason: 'Deleted',
-    message: `TrainingJob ${metadata.name} was deleted while it ran`,
-    endTime: ctx.now().toISOString(),
-  });
-  if (run?.status !== 'FINISHED' || (await deps.namespaces.isBeingDeleted(metadata.namespace))) return;
-  await project(deps, ctx.kube, run);
+async function closeRuns(turn: Turn): Promise<void> {
+  const { deps, trainingJob } = turn;
+  const { namespace, name, uid = '' } = trainingJob.metadata;
+  const message = `TrainingJob ${name} was deleted while it ran`;
+  for (const open of await deps.runs.list(namespace, uid, 0)) {
+    const run = await killRun(turn, open, { status: 'KILLED', reason: 'Deleted', message });
+    if (run.status === 'FINISHED' && !(await deps.namespaces.isBeingDeleted(namespace))) await project(turn, run);
+  }
+  for (const { requestId } of await deps.requests.pending(namespace, name)) {
+    await deps.requests.refuse(namespace, requestId, `TrainingJob ${name} was deleted before the run was started`);
+  }
 }

@@ -1,11 +1,14 @@
 /** How far a run is that has not ended, and what keeps it waiting. Pure. */
+import { Progress as ToldByTrainer } from '@slipway/contract';
+import { z } from 'zod';
 import type { DependencyHealth } from '../../api/health.ts';
 import type { Pod } from '../../api/pod.ts';
 import { unschedulableMessage, waitingFor } from '../../api/pod.ts';
 import type { PodFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
-import { Reason, type TrainingJob } from './api.ts';
+import { Reason, type TrainingJob, type TrainingJobSpec } from './api.ts';
 import { byAge } from './attempts.ts';
+import { durationText } from './duration.ts';
 import { TRAINING_JOB_LABEL } from './names.ts';
 
 export interface Progress {
@@ -23,7 +26,11 @@ const isActive = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined && status.phase !== 'Failed' && status.phase !== 'Succeeded';
 
 /** Why `Succeeded` is still Unknown. */
-export function progressOf({ metadata, spec }: TrainingJob, { pods, failures, health }: Seen): Progress {
+export function progressOf(
+  { metadata }: TrainingJob,
+  spec: TrainingJobSpec,
+  { pods, failures, health }: Seen,
+): Progress {
   const pod = byAge(pods).findLast(isActive);
   const look = `kubectl get jobs,pods -n ${metadata.namespace} -l ${TRAINING_JOB_LABEL}=${metadata.name}`;
   if (!pod) return betweenPods(failures, spec.retries, look);
@@ -68,3 +75,32 @@ const storesNeededBy = (container: string): readonly (keyof DependencyHealth)[] 
   if (container === 'fetch') return ['objectStorage'];
   return container === 'publish' ? ['objectStorage', 'postgres'] : [];
 };
+
+const MAX_PROGRESS = 320;
+const LONGEST_TAG = 4096;
+
+/** `40% (tree 40 of 100), about 1m20s left`, from the tag of a run that anybody who may write to the run may set. */
+export function progressText(tag: string | undefined): string | undefined {
+  if (tag === undefined || tag.length > LONGEST_TAG) return undefined;
+  const told = Told.safeParse(tag).data;
+  if (!told) return undefined;
+  const { percent, message, etaSeconds } = told;
+  const what = message === undefined ? '' : oneLine(message);
+  const left = etaSeconds === undefined ? '' : `, about ${durationText(Math.min(etaSeconds, MAX_ETA))} left`;
+  return `${Math.floor(percent)}%${what === '' ? '' : ` (${what})`}${left}`.slice(0, MAX_PROGRESS).toWellFormed();
+}
+
+const MAX_ETA = 999 * 3600;
+const Told = z
+  .string()
+  .transform((text, ctx): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      ctx.addIssue('no JSON');
+      return z.NEVER;
+    }
+  })
+  .pipe(ToldByTrainer);
+
+const oneLine = (text: string): string => text.replace(/[\s\p{C}]+/gu, ' ').trim();

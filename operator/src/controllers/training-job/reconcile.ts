@@ -1,192 +1,238 @@
 /**
- * From a TrainingJob to its run, its Job and its version. Postgres decides how a run ended; the Job is how it is done.
- * Every step finds what an earlier try of it made.
+ * From a TrainingJob to its runs, their Jobs and versions. Postgres decides whether a run was started and how it ended; the
+ * Job is how it is done. Every step finds what an earlier try of it made.
+ *
+ *   observe: rows, requests, annotation, clock ── plan.ts: what starts, what is replaced, what waits
+ *   act:     refuse, end, start (rows first), then one step of every run that goes on, then Jobs nobody needs
+ *   report:  status.ts, sla.ts
  */
 import { runKeyFor } from '@slipway/contract';
-import type { Run } from '@slipway/database';
-import { failedCondition, isFinished, isStopped, Job } from '../../api/batch-job.ts';
-import { findCondition } from '../../api/conditions.ts';
-import { durationSeconds } from '../../api/fields.ts';
-import type { KubeObject } from '../../api/meta.ts';
-import { Pod } from '../../api/pod.ts';
-import type { PodFailure } from '../../api/pod-failure.ts';
-import type { Kube } from '../../kube/client.ts';
+import type { Run, RunRequest } from '@slipway/database';
+import { isFinished, Job } from '../../api/batch-job.ts';
+import { TerminalError } from '../../api/errors.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
-import { modelVersionFor } from '../mirror.ts';
-import { ModelVersion } from '../model-version/api.ts';
-import { modelVersionName } from '../model-version/names.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { Reason, SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
-import { attemptsOf, deadlineExceeded, failureOf, failuresOf, podsLag } from './attempts.ts';
-import { jobFor } from './job.ts';
-import { jobKey, RUN_KEY_ANNOTATION, runLabel } from './names.ts';
-import { progressOf } from './progress.ts';
-import { completed, failed, type Outcome, statusFor, withOutcome } from './status.ts';
-import { collidingParameters, missingParameter, specDigest } from './training.ts';
+import { runKeyOf, surplusJobs } from './history.ts';
+import { manualRun, RUN_ANNOTATION } from './manual.ts';
+import { type Plan, planFor, type Start } from './plan.ts';
+import { advanceRun, type Driven, killRun, lookAt, project, type Turn } from './reconcile-run.ts';
+import { advanceSearch } from './reconcile-search.ts';
+import { resultFor } from './result.ts';
+import { readSchedule, type Schedule } from './schedule.ts';
+import { isSettled, msUntilTick } from './settled.ts';
+import { type Expected, expectedFrom } from './sla.ts';
+import { withOutcome } from './status.ts';
+import { countingFrom, isTicking, ticksOf } from './ticks.ts';
+import { specDigest, specOf, withRunParameters } from './training.ts';
 
 /** A run that goes on is looked at this often even if no watch says anything: stores come and go unseen. */
 const LOOK_AGAIN_MS = 10_000;
-/** The Job of the last run and of this many before it are kept, with their pods' logs. */
-const KEPT_JOBS = 2;
-
-interface Turn {
-  readonly deps: ControllerDeps;
-  readonly ctx: Context;
-  readonly trainingJob: TrainingJob;
-}
+/** A run that is kept from its Job is looked at this often: its deadline counts all the same. */
+const STALLED_MS = 60_000;
+const SHOWN_RUNS = 10;
 
 export async function reconcile(
   deps: ControllerDeps,
   ctx: Context,
   trainingJob: TrainingJob,
 ): Promise<Result<TrainingJobStatus>> {
-  if (isConcluded(trainingJob)) return { status: trainingJob.status };
+  const now = ctx.now();
+  const turn = { deps, ctx, trainingJob, now };
   try {
+    if (isSettled(trainingJob, now) && (await pendingOf(turn)).length === 0) return asItIs(trainingJob, now);
     await deps.tenants.ensure(trainingJob.metadata.namespace);
-    return await drive({ deps, ctx, trainingJob });
+    return await drive(turn);
   } catch (error) {
     const { status } = trainingJob;
-    const outage = outageOf(error, { health: deps.health(), status, summary: SUCCEEDED, now: ctx.now() });
+    const outage = outageOf(error, { health: deps.health(), status, summary: SUCCEEDED, now });
     if (!outage) throw error;
-    const outcome = { status: 'Unknown', ...outage } as const;
-    return { status: withOutcome(trainingJob, outcome, ctx.now()), requeueAfterMs: LOOK_AGAIN_MS };
+    // What is concluded stays so; the request that woke it wakes it again.
+    if (isSettled(trainingJob, now)) return asItIs(trainingJob, now);
+    const outcome = withOutcome(trainingJob, { status: 'Unknown', ...outage }, now);
+    return { status: { ...outcome, ...countingFrom(trainingJob, now) }, requeueAfterMs: LOOK_AGAIN_MS };
   }
 }
 
-/** True when the status already tells how the run of this very generation ended: nothing will change that. */
-function isConcluded(
-  trainingJob: TrainingJob,
-): trainingJob is TrainingJob & { readonly status: NonNullable<TrainingJob['status']> } {
-  const { status, metadata } = trainingJob;
-  const summary = findCondition(status?.conditions, SUCCEEDED);
-  if (!status || !summary || summary.status === 'Unknown') return false;
-  if (status.observedGeneration !== metadata.generation || summary.observedGeneration !== metadata.generation)
-    return false;
-  return status.runs?.[0]?.endTime !== undefined && !findCondition(status.conditions, 'Stalled');
+function asItIs(
+  trainingJob: TrainingJob & { readonly status: TrainingJobStatus },
+  now: Date,
+): Result<TrainingJobStatus> {
+  const { status } = trainingJob;
+  const requeueAfterMs = msUntilTick(status, now);
+  return { status, ...(requeueAfterMs !== undefined && { requeueAfterMs }) };
 }
+
+const pendingOf = ({ deps, trainingJob }: Turn): Promise<readonly RunRequest[]> =>
+  deps.requests.pending(trainingJob.metadata.namespace, trainingJob.metadata.name);
 
 async function drive(turn: Turn): Promise<Result<TrainingJobStatus>> {
-  const { deps, ctx, trainingJob } = turn;
-  const { metadata, spec, status } = trainingJob;
-  const now = ctx.now();
-  const { uid = '', generation = 1, namespace } = metadata;
-  const [newest] = await deps.runs.list(namespace, uid, 1);
-  const digest = specDigest(spec);
-  const started =
-    newest?.specDigest === digest
-      ? newest
-      : await deps.runs.start({
-          namespace,
-          experiment: spec.experiment ?? metadata.name,
-          trainingJob: metadata.name,
-          ownerUid: uid,
-          runKey: runKeyFor(uid, { kind: 'spec', generation }),
-          generation,
-          specDigest: digest,
-          spec,
-          cause: status?.runs?.length ? 'SpecChanged' : 'Created',
-          parameters: spec.parameters,
-          startTime: now.toISOString(),
-          isTracked: spec.tracking?.enabled ?? true,
-        });
-  const closed = await closeReplaced(turn, started);
-  const pods = ctx.kube.list(Pod, { namespace: metadata.namespace, labels: runLabel(started.runKey) });
-  const failures = failuresOf(pods);
-  const run = started.status === 'RUNNING' ? await advance(turn, started, failures) : started;
-  if (run.status === 'FINISHED') await project(deps, ctx.kube, run);
-  await dropOldJobs(turn, run);
-  const before = status?.runs?.find(({ runKey }) => runKey === run.runKey)?.attempts;
-  const outcome = outcomeOf(run, () => progressOf(trainingJob, { pods, failures, health: deps.health() }));
-  const next = statusFor(trainingJob, { run, attempts: attemptsOf(failures, before), outcome, closed, now });
-  return { status: next, ...(run.status === 'RUNNING' && { requeueAfterMs: LOOK_AGAIN_MS }) };
-
-  function outcomeOf(last: Run, progress: () => { reason: string; message: string }): Outcome {
-    if (last.status === 'RUNNING') return { status: 'Unknown', ...progress() };
-    return last.status === 'FINISHED' ? completed(metadata.namespace, last) : failed(last);
+  const { deps, trainingJob, now } = turn;
+  const { spec, metadata } = trainingJob;
+  const rows = await deps.runs.list(metadata.namespace, metadata.uid ?? '', SHOWN_RUNS);
+  const schedule = scheduleOf(trainingJob, now);
+  if (schedule && 'problem' in schedule) {
+    const { open } = await driveRuns(turn, rows);
+    const retry = open ? { retryAfterMs: LOOK_AGAIN_MS } : {};
+    throw new TerminalError(Reason.InvalidSchedule, schedule.problem, retry);
   }
+  const asked = manualRun(metadata.annotations?.[RUN_ANNOTATION]);
+  const wanted = asked && !('problem' in asked) && !(await hasRun(turn, rows, asked.token)) ? asked : undefined;
+  const plan = planFor({
+    ...{ trainingJob, rows, pending: await pendingOf(turn) },
+    ticks: ticksOf(trainingJob, { schedule: isTicking(spec) ? schedule?.schedule : undefined, rows, now }),
+    ...(wanted && { manual: wanted }),
+  });
+  const after = await carryOut(turn, plan, rows);
+  const { driven, terminal } = await driveRuns(turn, after);
+  if (terminal) throw terminal;
+  const runs = driven.map(({ run }) => run);
+  return resultFor(trainingJob, {
+    ...{ driven, plan, now, health: deps.health() },
+    expected: await expectedOf(turn, plan, runs),
+    startedNow: new Set(plan.starts.map(({ runKey }) => runKey)),
+    ...(asked && 'problem' in asked && { problem: asked.problem }),
+    counters: deps.counters,
+  });
 }
 
-/** One step of a run that is open: its Job is made, watched, or found to have given up. Returns the row afterwards. */
-async function advance({ deps, ctx, trainingJob }: Turn, run: Run, failures: readonly PodFailure[]): Promise<Run> {
-  const { kube } = ctx;
-  const now = ctx.now();
-  const close = async (why: { reason: string; message: string }): Promise<Run> => {
-    const end = { status: 'FAILED', ...why, endTime: now.toISOString() } as const;
-    return (await deps.runs.fail(run.namespace, run.runKey, end)) ?? run;
-  };
-  // A spec that cannot run is a run that failed: it has taken the place of the one before like any other change.
-  const wrong = missingParameter(trainingJob.spec) ?? collidingParameters(trainingJob.spec);
-  if (wrong !== undefined) return close({ reason: Reason.ConfigurationError, message: wrong });
-  const job = kube.get(Job, jobKey(trainingJob, run.runKey));
-  if (!job) {
-    const seconds = durationSeconds(trainingJob.spec.deadline) - (now.getTime() - Date.parse(run.startTime)) / 1000;
-    if (seconds <= 0) return close(deadlineExceeded(trainingJob, failures.at(-1)));
-    const { spec } = trainingJob;
-    const resolved = { dataSets: {}, references: {} };
-    const { settings } = deps;
-    await kube.apply(jobFor({ trainingJob, run, spec, settings, seconds: Math.ceil(seconds), resolved }));
-    return run;
+function scheduleOf(
+  { spec }: TrainingJob,
+  now: Date,
+): { readonly schedule: Schedule } | { readonly problem: string } | undefined {
+  const { schedule, timeZone } = spec;
+  return schedule === undefined ? undefined : readSchedule({ schedule, timeZone }, now);
+}
+
+async function hasRun({ deps, trainingJob }: Turn, rows: readonly Run[], token: string): Promise<boolean> {
+  const { uid = '', namespace } = trainingJob.metadata;
+  const key = runKeyFor(uid, { kind: 'manual', token });
+  return rows.some(({ runKey }) => runKey === key) || (await deps.runs.find(namespace, key)) !== undefined;
+}
+
+/** Refuses, ends and starts as planned; returns the rows as they are then, newest first. */
+async function carryOut(turn: Turn, plan: Plan, rows: readonly Run[]): Promise<readonly Run[]> {
+  const { namespace } = turn.trainingJob.metadata;
+  for (const { requestId, why } of plan.refusals) await turn.deps.requests.refuse(namespace, requestId, why);
+  const byKey = new Map(rows.map((run) => [run.runKey, run]));
+  for (const run of plan.replaced) {
+    const end = { status: 'KILLED', reason: 'Replaced', message: plan.why } as const;
+    byKey.set(run.runKey, await killRun(turn, run, end));
   }
-  if (job.metadata.deletionTimestamp) return run;
-  if (!isFinished(job)) {
-    // A Job cannot be put back field by field; the next turn makes it again under the same run key.
-    if (isStopped(job)) await kube.delete(Job, job);
-    return run;
+  for (const start of plan.starts) {
+    const run = await startRun(turn, start, newestOf([...byKey.values()]));
+    byKey.set(run.runKey, run);
   }
-  return podsLag(job, failures, now) ? run : close(failureOf(trainingJob, job, failures));
+  return newestFirst([...byKey.values()]);
 }
 
-const runKeyOf = ({ metadata }: KubeObject): string | undefined => metadata.annotations?.[RUN_KEY_ANNOTATION];
+const newestFirst = (rows: readonly Run[]): readonly Run[] =>
+  rows.toSorted((a, b) => b.startTime.localeCompare(a.startTime) || a.runId.localeCompare(b.runId));
 
-/** A run replaces the ones before it: those still open are closed and their Jobs deleted. Returns their rows. */
-async function closeReplaced({ deps, ctx, trainingJob }: Turn, current: Run): Promise<readonly Run[]> {
-  const entries = trainingJob.status?.runs ?? [];
-  const ended = new Set(entries.filter(({ endTime }) => endTime !== undefined).map(({ runKey }) => runKey));
-  const jobs = ctx.kube.listOwned(Job, trainingJob).filter((job) => runKeyOf(job) !== current.runKey);
-  const keys = new Set([...jobs.map(runKeyOf), ...entries.map(({ runKey }) => runKey)]);
-  const closed: Run[] = [];
-  for (const runKey of keys) {
-    if (runKey === undefined || runKey === current.runKey || ended.has(runKey)) continue;
-    const run = await deps.runs.fail(current.namespace, runKey, {
-      status: 'KILLED',
-      reason: 'Replaced',
-      message: 'the spec changed while it ran: a newer run took its place',
-      endTime: ctx.now().toISOString(),
-    });
-    if (!run) continue;
-    closed.push(run);
-    if (run.status === 'FINISHED') await project(deps, ctx.kube, run);
+const newestOf = (rows: readonly Run[]): Run | undefined => newestFirst(rows)[0];
+
+function startRun({ deps, trainingJob, now }: Turn, start: Start, newest: Run | undefined): Promise<Run> {
+  const { metadata, spec } = trainingJob;
+  const { runKey, cause, parameters, scheduledTime, requestId } = start;
+  // Later than every other, even if the clock was put back: the newest run is the one that was started last.
+  const startTime = Math.max(now.getTime(), newest ? Date.parse(newest.startTime) + 1 : 0);
+  return deps.runs.start({
+    namespace: metadata.namespace,
+    experiment: spec.experiment ?? metadata.name,
+    trainingJob: metadata.name,
+    ownerUid: metadata.uid ?? '',
+    generation: metadata.generation ?? 1,
+    specDigest: specDigest(spec),
+    spec: withRunParameters(spec, parameters),
+    startTime: new Date(startTime).toISOString(),
+    isTracked: spec.tracking?.enabled ?? true,
+    ...{ runKey, cause, parameters },
+    ...(scheduledTime !== undefined && { scheduledTime }),
+    ...(requestId !== undefined && { requestId }),
+  });
+}
+
+/** One step of every run that goes on; what has ended is projected, and its Job goes when it is not needed. */
+async function driveRuns(
+  turn: Turn,
+  rows: readonly Run[],
+): Promise<{ readonly driven: readonly Driven[]; readonly terminal?: TerminalError; readonly open: boolean }> {
+  const driven: Driven[] = [];
+  let terminal: TerminalError | undefined;
+  for (const run of rows) {
+    try {
+      driven.push(await stepOf(turn, run));
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      // The others go on all the same.
+      const { reason, message, retryAfterMs = STALLED_MS } = error;
+      terminal ??= new TerminalError(reason, message, { cause: error, retryAfterMs });
+      driven.push(lookAt(turn, run));
+    }
   }
-  for (const job of jobs) if (!isFinished(job) && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
-  return closed;
+  for (const { run } of driven) if (isNews(turn, run)) await project(turn, run);
+  await tidy(turn, driven);
+  const open = driven.some(({ run }) => run.status === 'RUNNING');
+  return { driven, open, ...(terminal && { terminal }) };
 }
 
-/** Makes the ModelVersion of a finished run. One that is there is left alone: a version never changes. */
-export async function project(deps: ControllerDeps, kube: Kube, run: Run): Promise<void> {
-  const { namespace, model, version } = run;
-  if (model === undefined || version === undefined) return;
-  if (kube.get(ModelVersion, { namespace, name: modelVersionName(model, version) })) return;
-  const row = await deps.versions.find(namespace, model, version);
-  if (row && row.status !== 'DELETED') await kube.apply(modelVersionFor(row));
+async function stepOf(turn: Turn, run: Run): Promise<Driven> {
+  const isSearch = specOf(run, turn.trainingJob.spec).search !== undefined;
+  if (run.status === 'RUNNING') return isSearch ? advanceSearch(turn, run) : advanceRun(turn, run);
+  const seen = lookAt(turn, run);
+  const isTold = turn.trainingJob.status?.runs?.find(({ runKey }) => runKey === run.runKey)?.endTime !== undefined;
+  if (!isSearch || isTold) return seen;
+  return { ...seen, trials: await turn.deps.runs.trials(run.namespace, run.runKey) };
 }
 
-async function dropOldJobs({ ctx, trainingJob }: Turn, run: Run): Promise<void> {
-  const made = ({ metadata }: KubeObject) => metadata.creationTimestamp ?? '';
-  const earlier = ctx.kube
-    .listOwned(Job, trainingJob)
-    .filter((job) => runKeyOf(job) !== run.runKey && (failedCondition(job) || isFinished(job)))
-    .sort((a, b) => (made(a) < made(b) ? 1 : -1));
-  for (const job of earlier.slice(KEPT_JOBS)) if (!job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+/** True for the newest run, and for those the status does not say have ended. */
+function isNews({ trainingJob }: Turn, { runKey, status }: Run): boolean {
+  const before = trainingJob.status?.runs ?? [];
+  const entry = before.find((one) => one.runKey === runKey);
+  return status === 'FINISHED' && (entry?.endTime === undefined || entry === before[0]);
 }
 
-/** The keys under which this object may have an open run, also when the operator stopped before it said so. */
-export function openRunKeys({ metadata, status }: TrainingJob, jobs: readonly Job[]): readonly string[] {
-  const entries = status?.runs ?? [];
-  const ended = new Set(entries.filter(({ endTime }) => endTime !== undefined).map(({ runKey }) => runKey));
-  const { uid = '', generation = 1 } = metadata;
-  // Asking for deletion counts as a change of the spec.
-  const possible = [generation, generation - 1].map((n) => runKeyFor(uid, { kind: 'spec', generation: n }));
-  const keys = new Set([...jobs.map(runKeyOf), ...entries.map(({ runKey }) => runKey), ...possible]);
-  return [...keys].filter((key) => key !== undefined && !ended.has(key)) as string[];
+/** Stops the Jobs of runs that were ended, and drops those that spec.history does not keep. */
+async function tidy(turn: Turn, driven: readonly Driven[]): Promise<void> {
+  const { ctx, trainingJob } = turn;
+  const known = new Map<string, Run>();
+  for (const { run, trials = [] } of driven) for (const one of [run, ...trials]) known.set(one.runKey, one);
+  const jobs = ctx.kube.listOwned(Job, trainingJob).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const stopped = new Set<Job>();
+  for (const job of jobs.filter((one) => !isFinished(one))) {
+    const run = await runOf(turn, known, job);
+    // A run that is FINISHED ends its pod by itself, and one that is not known is left alone.
+    if (run && (run.status === 'FAILED' || run.status === 'KILLED')) stopped.add(job);
+  }
+  const rest = jobs.filter((job) => !stopped.has(job));
+  for (const job of [...stopped, ...surplusJobs(rest, known, trainingJob.spec.history)])
+    await ctx.kube.delete(Job, job);
+}
+
+async function runOf({ deps }: Turn, known: Map<string, Run>, job: Job): Promise<Run | undefined> {
+  const runKey = runKeyOf(job);
+  if (runKey === undefined) return undefined;
+  const run = known.get(runKey) ?? (await deps.runs.find(job.metadata.namespace, runKey));
+  if (run) known.set(runKey, run);
+  return run;
+}
+
+/** The results that are expected, newest first: of what waits, of what goes on, and of the newest run of all. */
+async function expectedOf(turn: Turn, plan: Plan, runs: readonly Run[]): Promise<readonly Expected[]> {
+  const { spec } = turn.trainingJob;
+  const found = plan.waiting.toReversed().map((start) => expectedFrom(start, spec));
+  for (const [index, run] of runs.entries()) {
+    if (index > 0 && run.status !== 'RUNNING') continue;
+    const own = specOf(run, spec);
+    if (own.sla === undefined) continue;
+    const requestedAt = await requestedAtOf(turn, run);
+    found.push(expectedFrom({ ...run, ...(requestedAt !== undefined && { requestedAt }) }, own, run));
+  }
+  return found.filter((one) => one !== undefined);
+}
+
+async function requestedAtOf({ deps }: Turn, { namespace, runKey }: Run): Promise<string | undefined> {
+  const [, requestId] = /\/r([0-9a-f-]{36})$/.exec(runKey) ?? [];
+  return requestId === undefined ? undefined : (await deps.requests.find(namespace, requestId))?.requestedAt;
 }

@@ -1,10 +1,66 @@
 /** Which part of a spec asks for training, and what in it cannot be right. Pure. */
-import { sha256Hex } from '@slipway/contract';
-import type { TrainingJobSpec } from './api.ts';
+import {
+  ALGORITHM_NAMES,
+  type FailureReason,
+  isAlgorithm,
+  parameterProblem,
+  sha256Hex,
+  TASKS,
+} from '@slipway/contract';
+import type { Run } from '@slipway/database';
+import { Reason, TrainingJobSpec } from './api.ts';
+import { searchProblem } from './search.ts';
 
-/** Digest of what a run depends on. `retries` and `deadline` are not in it: changing them trains nothing. */
-export function specDigest({ model, algorithm, container, parameters, inputs }: TrainingJobSpec): string {
-  return sha256Hex(canonical({ model, algorithm, container, parameters, inputs }));
+/** Digest of what a run depends on. `retries`, `schedule` and the like are not in it: changing them trains nothing. */
+export function specDigest({ model, algorithm, container, parameters, inputs, search }: TrainingJobSpec): string {
+  return sha256Hex(canonical({ model, algorithm, container, parameters, inputs, search }));
+}
+
+/** The spec a run is started with: its parameters over those of the object. */
+export const withRunParameters = (
+  spec: TrainingJobSpec,
+  parameters: Readonly<Record<string, string>>,
+): TrainingJobSpec => ({ ...spec, parameters: { ...parameters } });
+
+/** What a run was started with; for one of before that was kept what the object asks for now. */
+export const specOf = (run: Run, now: TrainingJobSpec): TrainingJobSpec =>
+  TrainingJobSpec.safeParse(run.spec ?? undefined).data ?? now;
+
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Why a run of this spec could only fail, found before any pod is made; undefined: nothing is known to be wrong. */
+export function problemOf(spec: TrainingJobSpec): Problem | undefined {
+  const wrong = missingParameter(spec) ?? collidingParameters(spec) ?? searchedTwice(spec) ?? searchProblem(spec);
+  if (wrong !== undefined) return { reason: Reason.ConfigurationError, message: wrong };
+  return spec.algorithm ? algorithmProblem(spec.algorithm, spec.parameters) : undefined;
+}
+
+function algorithmProblem(
+  { name, task }: NonNullable<TrainingJobSpec['algorithm']>,
+  parameters: Readonly<Record<string, string>>,
+): Problem | undefined {
+  const because = (reason: FailureReason, message: string): Problem => ({ reason, message });
+  if (!isAlgorithm(name)) {
+    const known = ALGORITHM_NAMES.join(', ');
+    return because('UnknownAlgorithm', `spec.algorithm.name: expected one of ${known}, got "${name}"`);
+  }
+  if (task !== undefined && !TASKS[name].includes(task)) {
+    const known = TASKS[name].join(' or ');
+    return because('InvalidConfiguration', `spec.algorithm.task: ${name} learns ${known}, got "${task}"`);
+  }
+  const found = parameterProblem(name, parameters);
+  return found && because('InvalidParameter', `${found.problem}; correct it where it was given and run again`);
+}
+
+/** A token or a request may give what is searched. */
+function searchedTwice({ search, parameters }: TrainingJobSpec): string | undefined {
+  const name = Object.keys(search?.space ?? {}).find((searched) => Object.hasOwn(parameters, searched));
+  return name === undefined
+    ? undefined
+    : `parameter ${name} is searched (spec.search.space.${name}): it cannot be given for one run as well`;
 }
 
 /** JSON with the keys of every object in order. */

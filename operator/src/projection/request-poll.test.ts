@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeKube } from '../../../test/fake-kube.ts';
+import { FakeStores } from '../../../test/fake-stores.ts';
+import type { KubeObject, ObjectKey } from '../api/meta.ts';
+import { lookForRequests } from './request-poll.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+async function world(watched: readonly string[] = []) {
+  const stores = new FakeStores();
+  const kube = new FakeKube().put({
+    apiVersion: 'slipway.dev/v1alpha1',
+    kind: 'TrainingJob',
+    metadata: { namespace: 'team-a', name: 'iris' },
+    spec: { algorithm: { name: 'ridge', target: 'y' } },
+  } as KubeObject);
+  for (const [requestId, trainingJob] of [
+    ['r1', 'iris'],
+    ['r2', 'gone'],
+  ] as const) {
+    await stores.requestStore.add({ namespace: 'team-a', requestId, trainingJob, requestedBy: 'x', parameters: {} });
+  }
+  const looked: ObjectKey[] = [];
+  const poll = (now: number) =>
+    lookForRequests(
+      { requests: stores.requestStore, look: (key) => looked.push(key), watched },
+      { kube, now: () => new Date(now) },
+    );
+  const refused = () => stores.requests.map((request) => request.refused);
+  return { poll, looked, refused };
+}
+
+test('a TrainingJob with a waiting request is looked at; a request for none is refused, but not while the cache may lag', async () => {
+  const { poll, looked, refused } = await world();
+  await poll(NOW + 1_000);
+  assert.deepEqual(looked, [{ namespace: 'team-a', name: 'iris' }]);
+  assert.deepEqual(refused(), [undefined, undefined]);
+  await poll(NOW + 61_000);
+  assert.deepEqual(refused(), [undefined, 'there is no TrainingJob gone in namespace team-a']);
+});
+
+test('requests of a namespace that is not watched are left to whoever watches it', async () => {
+  const { poll, looked, refused } = await world(['team-b']);
+  await poll(NOW + 61_000);
+  assert.deepEqual([looked, refused()], [[], [undefined, undefined]]);
+});
