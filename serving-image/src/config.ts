@@ -1,6 +1,17 @@
 /** The environment of each subcommand, parsed once. */
-import { resolve } from 'node:path';
-import { CREDENTIALS_DIR, MODEL_DIR, ModelArtifact, ServerIdentity } from '@slipway/contract';
+import { dirname, join, resolve } from 'node:path';
+import {
+  ANSWERS_DIR,
+  CREDENTIALS_DIR,
+  HELD_OUT_FILE,
+  MODEL_DIR,
+  MODEL_FILE,
+  ModelArtifact,
+  OPERATOR_TOKEN_DIR,
+  OUTPUT_DIR,
+  REFERENCES_DIR,
+  ServerIdentity,
+} from '@slipway/contract';
 import { z } from 'zod';
 import { FailureError } from './failure.ts';
 
@@ -14,7 +25,7 @@ const Json = z.string().transform((text, context): unknown => {
     return z.NEVER;
   }
 });
-/** Absolute, because the server changes its working directory. */
+/** Absolute, because the process changes its working directory. */
 const Folder = z
   .string()
   .min(1)
@@ -27,6 +38,14 @@ const ModelEnv = z.object({
 });
 const FetchEnv = ModelEnv.extend({ CREDENTIALS_DIR: Folder.default(CREDENTIALS_DIR) });
 const VerifyEnv = ModelEnv.extend({ VERIFY_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(10) });
+const PredictEnv = z.object({
+  HELD_OUT_FILE: Folder.default(join(OUTPUT_DIR, HELD_OUT_FILE)),
+  CANDIDATE_DIR: Folder.default(join(OUTPUT_DIR, dirname(MODEL_FILE))),
+  REFERENCES_DIR: Folder.default(REFERENCES_DIR),
+  ANSWERS_DIR: Folder.default(ANSWERS_DIR),
+  /** For every model. */
+  PREDICT_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(120),
+});
 const ServeEnv = ModelEnv.extend({
   MODEL_ARTIFACT: Json.pipe(ModelArtifact.required({ digest: true })),
   ...ServerIdentity.shape,
@@ -42,10 +61,17 @@ const ServeEnv = ModelEnv.extend({
   REQUEST_TIMEOUT_MS: Count(10_000, 3_600_000),
   /** How long requests are still taken after SIGTERM, until every proxy knows that this pod is leaving. */
   DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(5000),
+  /** Where runs are asked for; absent: POST /train is refused. */
+  OPERATOR_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Holds the token that is shown there. */
+  OPERATOR_TOKEN_DIR: Folder.default(OPERATOR_TOKEN_DIR),
+  /** How long a client of POST /train is kept waiting for the result. */
+  TRAIN_WAIT_MS: Count(60_000, 600_000),
 });
 
 export type FetchConfig = z.infer<typeof FetchEnv>;
 export type VerifyConfig = z.infer<typeof VerifyEnv>;
+export type PredictConfig = z.infer<typeof PredictEnv>;
 export type ServeConfig = z.infer<typeof ServeEnv>;
 
 function parse<T>(schema: z.ZodType<T>, env: Env): T {
@@ -58,4 +84,5 @@ function parse<T>(schema: z.ZodType<T>, env: Env): T {
 /** Each throws FailureError(InvalidConfiguration) naming the variable that is wrong. */
 export const fetchConfig = (env: Env): FetchConfig => parse(FetchEnv, env);
 export const verifyConfig = (env: Env): VerifyConfig => parse(VerifyEnv, env);
+export const predictConfig = (env: Env): PredictConfig => parse(PredictEnv, env);
 export const serveConfig = (env: Env): ServeConfig => parse(ServeEnv, env);

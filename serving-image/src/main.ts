@@ -1,6 +1,9 @@
-/** The serving image's only entry: `fetch`, `verify`, `serve` (default); `probe` is a child of `verify`. */
+/**
+ * The serving image's only entry: `fetch`, `verify`, `predict`, `serve` (default); `probe` is a child of `verify`, `answer`
+ * of `predict`.
+ */
 import type { Stage } from '@slipway/contract';
-import { fetchConfig, serveConfig, verifyConfig } from './config.ts';
+import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
 import { asFailure, exitCodeFor, FailureError } from './failure.ts';
 import { createLogger, type Logger } from './log.ts';
 import { writeTermination } from './termination.ts';
@@ -25,6 +28,24 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
       writeTermination(await verify({ artifact, dir, timeoutSeconds, log }));
     },
   },
+  predict: {
+    // It judges what is to be published.
+    stage: 'publish',
+    run: async (log) => {
+      const { predict } = await import('./predict/predict.ts');
+      const { enterEmptyDirectory } = await import('./empty-directory.ts');
+      const config = predictConfig(process.env);
+      await enterEmptyDirectory();
+      await predict({
+        heldOut: config.HELD_OUT_FILE,
+        candidate: config.CANDIDATE_DIR,
+        references: config.REFERENCES_DIR,
+        answers: config.ANSWERS_DIR,
+        timeoutSeconds: config.PREDICT_TIMEOUT_SECONDS,
+        log,
+      });
+    },
+  },
   serve: {
     stage: 'serve',
     run: async (log) => {
@@ -40,6 +61,11 @@ async function main(): Promise<number> {
   if (name === 'probe') {
     const { probe } = await import('./verify/probe.ts');
     await probe();
+    return 0;
+  }
+  if (name === 'answer') {
+    const { answer } = await import('./predict/answer.ts');
+    await answer();
     return 0;
   }
   const command = COMMANDS[name];
@@ -60,6 +86,9 @@ async function main(): Promise<number> {
 }
 
 const unknownCommand = (name: string): FailureError =>
-  new FailureError('InvalidConfiguration', `unknown command ${name.slice(0, 64)}; expected fetch, verify or serve`);
+  new FailureError(
+    'InvalidConfiguration',
+    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict or serve`,
+  );
 
 process.exit(await main());

@@ -23,6 +23,8 @@ export interface LoadedModel {
   /** True when the model came without a signature of ours: it was read off the tensors and MLflow's own. */
   readonly isDerived: boolean;
   readonly examples: Examples | undefined;
+  /** The classes as the graph's own operators list them, in the order of their probabilities. */
+  readonly classes: readonly string[] | undefined;
   readonly encode: EncodeRows;
   readonly read: ReadOutputs;
   /** Requests may share a run. */
@@ -47,11 +49,19 @@ function readingFile<T>(path: string, read: (bytes: Bytes) => T): T {
   }
 }
 
-/** Loads, binds and tests the model. The files must have been checked and inspected before. Throws FailureError. */
-export async function loadModel(dir: string, files: readonly ArtifactFile[], threads: number): Promise<LoadedModel> {
+/**
+ * Loads, binds and tests the model. The files must have been checked and inspected before. `described` is used when no
+ * signature lies in the folder. Throws FailureError.
+ */
+export async function loadModel(
+  dir: string,
+  files: readonly ArtifactFile[],
+  threads: number,
+  described?: ModelSignature,
+): Promise<LoadedModel> {
   const mlmodel = await readMLmodel(dir);
   const path = join(dir, modelFileOf(files, mlmodel));
-  const given = await readSignature(dir);
+  const given = (await readSignature(dir)) ?? described;
   const examples = await readExamples(dir);
   const { classes, categories, plan } = readingFile(path, (bytes) => ({
     classes: classesOfModel(bytes),
@@ -73,7 +83,8 @@ export async function loadModel(dir: string, files: readonly ArtifactFile[], thr
   const rows = { examples, probes: probeRows(signature, textsOf) };
   await selfTest(session, encode, signature, rows);
   const canCoalesce = await batchEqualsSingles(session, encode, rows);
-  return { session, signature, isDerived: given === undefined, examples, encode, read, canCoalesce };
+  const isDerived = given === undefined;
+  return { session, signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
 }
 
 /** Class names for the tables that were maps, and for an output that gives classes by their names. */

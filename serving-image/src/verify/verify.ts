@@ -12,7 +12,8 @@ import {
 import type { Logger } from '../log.ts';
 import { checkArtifact } from '../model/artifact-check.ts';
 import { inspectFile } from '../model/load.ts';
-import { type ProbeProgram, type ProbeReport, runProbe } from './run-probe.ts';
+import type { ChildProgram } from '../run-apart.ts';
+import { type ProbeReport, runProbe } from './run-probe.ts';
 
 export interface VerifyOptions {
   readonly artifact: ModelArtifact;
@@ -20,7 +21,7 @@ export interface VerifyOptions {
   readonly timeoutSeconds: number;
   readonly log: Pick<Logger, 'info'>;
   /** What loads the model; this very program when absent. */
-  readonly program?: ProbeProgram;
+  readonly program?: ChildProgram;
 }
 
 /** Throws FailureError with the reason a version is not servable. */

@@ -1,0 +1,28 @@
+/** What lies in a folder that a trainer filled: plain files only, because nothing here may lead out of it. */
+import { lstat, readdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { ArtifactFile } from '@slipway/contract';
+import { FailureError } from '../failure.ts';
+
+const MOST_FILES = 10_000;
+
+/** Paths relative to the folder; sizes and digests are not looked at. Throws FailureError when there is no folder. */
+export async function filesIn(dir: string): Promise<ArtifactFile[]> {
+  const folder = await lstat(dir).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new FailureError('ArtifactMissing', 'there is no folder with a model');
+  const entries = await readdir(dir, { withFileTypes: true, recursive: true });
+  if (entries.length > MOST_FILES) throw new FailureError('InvalidModel', `more than ${MOST_FILES} files`);
+  const files = entries.filter((entry) => !entry.isDirectory());
+  const strange = files.find((entry) => !entry.isFile());
+  if (strange) {
+    throw new FailureError(
+      'InvalidModel',
+      `${strange.name.slice(0, 128)} is no plain file; a link or device is not read`,
+    );
+  }
+  return files
+    .map(({ parentPath, name }) => ({ path: relative(dir, join(parentPath, name)), sha256: NO_DIGEST, size: 0 }))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+const NO_DIGEST = '0'.repeat(64);
