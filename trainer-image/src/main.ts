@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The trainer image's only entry: `fetch`, `watch`, `train`, `publish`, and for those who write a trainer `kit`. */
 
 import { asFailure, exitCodeFor, FailureError, quoted } from './failure.ts';
@@ -37,8 +38,18 @@ async function main(name: string, env: NodeJS.ProcessEnv): Promise<number> {
   }
 }
 
+/** Words behind `train`, or none of what a pod would say: then it is a person who speaks. */
+const isStandalone = (name: string, words: readonly string[], env: NodeJS.ProcessEnv): boolean =>
+  name === 'train' && (words.length > 0 || env['ALGORITHM'] === undefined);
+const isHelp = (name: string): boolean => ['--help', '-h', 'help'].includes(name);
+
 // As process 1 of a container this process would otherwise ignore the signal.
 process.once('SIGTERM', () => process.exit(143));
 if (process.argv[2] === 'kit')
   process.exit(await (await import('./kit/run.ts')).runKit(process.argv.slice(3), process.env));
-process.exit(await main(process.argv[2] ?? '', process.env));
+const [name = '', ...words] = process.argv.slice(2);
+if (isHelp(name) || isStandalone(name, words, process.env)) {
+  const { runStandalone } = await import('./train/standalone.ts');
+  process.exit(await runStandalone(isHelp(name) ? ['--help'] : words));
+}
+process.exit(await main(name, process.env));
