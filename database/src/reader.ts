@@ -71,7 +71,7 @@ const runSummary = `SELECT r.run_id AS "runId", r.experiment_id::text AS "experi
     (SELECT coalesce(jsonb_object_agg(p.key, p.value), '{}') FROM slipway.params p
       WHERE p.namespace = r.namespace AND p.run_id = r.run_id) AS params,
     ${metricsOfRun}
-  FROM slipway.runs r WHERE r.namespace = $1 AND r.lifecycle_stage = 'active'`;
+  FROM slipway.runs r WHERE r.namespace = $1 AND r.lifecycle_stage = 'active' AND r.is_tracked`;
 
 const lastStart = '(SELECT start_time FROM slipway.runs WHERE namespace = $1 AND run_id = $3)';
 const afterRun = `AND r.start_time <= ${lastStart} AND (r.start_time < ${lastStart} OR r.run_id > $3)`;

@@ -147,6 +147,7 @@ const isElsewhere = (each: Condition<RunField>): each is Condition<Exclude<RunFi
 function common(query: RunQuery, into: Parameters): string[] {
   return [
     'r.namespace = $1',
+    'r.is_tracked',
     experimentsTest('r.experiment_id', query.experimentIds, into),
     ...stagesOf('r', query.view),
     ...query.where.filter(isElsewhere).map((each) => condition(each, into)),

@@ -13,7 +13,7 @@ export interface Inputs {
 }
 
 const run = `run AS (
-    SELECT experiment_id, lifecycle_stage FROM slipway.runs WHERE namespace = $1 AND run_id = $2),
+    SELECT experiment_id, lifecycle_stage FROM slipway.runs WHERE namespace = $1 AND run_id = $2 AND is_tracked),
   active AS (SELECT experiment_id FROM run WHERE lifecycle_stage = 'active')`;
 
 const inputsText = `WITH ${run},

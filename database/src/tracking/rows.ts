@@ -94,7 +94,7 @@ const ofRun = (table: string, lists: string) =>
  */
 export const runsText = `SELECT ${infoColumns}, r.status, slipway.to_millis(r.end_time) AS end_time, m.*, p.*, t.*, d.*, l.*
   FROM unnest($2::text[]) WITH ORDINALITY AS wanted (id, place),
-  LATERAL (SELECT * FROM slipway.runs x WHERE x.namespace = $1 AND x.run_id = wanted.id LIMIT 1) r,
+  LATERAL (SELECT * FROM slipway.runs x WHERE x.namespace = $1 AND x.run_id = wanted.id AND x.is_tracked LIMIT 1) r,
   ${ofRun(
     'latest_metrics',
     `json_agg(x.key) AS metric_keys, string_agg(x.value || ' ' || x."timestamp" || ' ' || x.step, ' ') AS metric_points`,

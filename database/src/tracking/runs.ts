@@ -1,4 +1,4 @@
-/** Runs: made, read, moved on, hidden, brought back. */
+/** Runs: made, read, moved on, hidden, brought back. One that is not tracked (its TrainingJob said so) is not there. */
 import { type Database, query } from '../pool.ts';
 import { named } from './named.ts';
 import {
@@ -30,7 +30,7 @@ export interface Runs {
   deleteRunTag(namespace: string, runId: string, key: string): Promise<RunOutcome | 'tag-missing'>;
 }
 
-const stageText = `SELECT lifecycle_stage AS stage FROM slipway.runs WHERE namespace = $1 AND run_id = $2`;
+const stageText = `SELECT lifecycle_stage AS stage FROM slipway.runs WHERE namespace = $1 AND run_id = $2 AND is_tracked`;
 
 const getRuns = { name: 'slipway-runs', text: runsText };
 
@@ -70,7 +70,7 @@ const updateText = `WITH r AS (
       client_status = CASE WHEN run_key IS NULL THEN client_status ELSE coalesce($3, client_status) END,
       client_end_time = CASE WHEN run_key IS NULL THEN client_end_time ELSE coalesce(slipway.from_millis($4::bigint), client_end_time) END,
       run_name = coalesce($5, run_name)
-    WHERE namespace = $1 AND run_id = $2 AND lifecycle_stage = 'active' RETURNING *),
+    WHERE namespace = $1 AND run_id = $2 AND is_tracked AND lifecycle_stage = 'active' RETURNING *),
   written AS (
     INSERT INTO slipway.tags (namespace, run_id, key, value)
       SELECT namespace, run_id, 'mlflow.runName', $5 FROM r WHERE $5::text IS NOT NULL
@@ -94,7 +94,8 @@ async function remove(pool: Database, namespace: string, runId: string): Promise
   const [row] = await query<{ busy: boolean }>(
     pool,
     `WITH run AS (
-       SELECT run_key IS NOT NULL AND status = 'RUNNING' AS busy FROM slipway.runs WHERE namespace = $1 AND run_id = $2 FOR NO KEY UPDATE),
+       SELECT run_key IS NOT NULL AND status = 'RUNNING' AS busy FROM slipway.runs
+         WHERE namespace = $1 AND run_id = $2 AND is_tracked FOR NO KEY UPDATE),
      hidden AS (
        UPDATE slipway.runs SET lifecycle_stage = 'deleted', deleted_time = now()
          WHERE namespace = $1 AND run_id = $2 AND NOT (SELECT busy FROM run))
@@ -108,7 +109,8 @@ async function remove(pool: Database, namespace: string, runId: string): Promise
 async function restore(pool: Database, namespace: string, runId: string): Promise<'done' | 'missing'> {
   const rows = await query(
     pool,
-    `UPDATE slipway.runs SET lifecycle_stage = 'active', deleted_time = NULL WHERE namespace = $1 AND run_id = $2 RETURNING 1`,
+    `UPDATE slipway.runs SET lifecycle_stage = 'active', deleted_time = NULL
+       WHERE namespace = $1 AND run_id = $2 AND is_tracked RETURNING 1`,
     [namespace, runId],
   );
   return rows.length > 0 ? 'done' : 'missing';
