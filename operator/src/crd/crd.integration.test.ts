@@ -99,7 +99,7 @@ test('the committed definitions are taken as they are, with nothing unknown in t
   }
 });
 
-for (const file of globSync('examples/*.yaml', { cwd: root })) {
+for (const file of globSync('examples/**/*.yaml', { cwd: root })) {
   test(`${file} is taken`, async () => {
     const things = parseAllDocuments(readFileSync(join(root, file), 'utf8')).map(
       (document) => document.toJS() as Thing,
