@@ -13,7 +13,7 @@ export const TRAIN_PATH = '/control/v1/train';
 export const RUNS_PATH = '/control/v1/runs';
 /** The operator answers a waiting `GET` after this many seconds at most, whatever was asked for. */
 export const MAX_WAIT_SECONDS = 30;
-/** A larger `POST` is refused. */
+/** Larger parameters, as JSON, are refused. */
 export const MAX_TRAIN_BYTES = 64 * 1024;
 
 export const TrainRequest = z.strictObject({

@@ -15,6 +15,11 @@ import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
+import { trainRoutes } from './protocols/train.ts';
+import { type Operator, operatorAt } from './protocols/train-client.ts';
+
+/** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */
+const HURRY_MS = 5_000;
 
 /** Resolves when SIGTERM has been obeyed. Throws FailureError when the model is not the registered one or does not work. */
 export async function serve(config: ServeConfig, log: Logger): Promise<void> {
@@ -27,10 +32,16 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   };
   const metrics = createMetrics(state);
   collectProcessMetrics(metrics);
+  const training = trainRoutes({
+    state,
+    operator: operatorFor(config, log),
+    waitMs: config.TRAIN_WAIT_MS,
+    hurry: afterStop(stopped, config.DRAIN_DELAY_MS + HURRY_MS),
+  });
   const server = createModelServer({
     state,
     protocols: PROTOCOLS,
-    app: createApp(state, metrics, log),
+    app: createApp({ state, metrics, training, log }),
     metrics,
     log,
     maxBodyBytes: config.MAX_BODY_BYTES,
@@ -45,6 +56,20 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
   await stopped;
   await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
+}
+
+/** Fires `ms` after the signal to stop: whoever waits for a run is answered before connections are cut. */
+function afterStop(stopped: Promise<undefined>, ms: number): AbortSignal {
+  const late = new AbortController();
+  void stopped.then(() => setTimeout(() => late.abort(), ms).unref());
+  return late.signal;
+}
+
+function operatorFor(
+  { OPERATOR_URL: url, OPERATOR_TOKEN_DIR: tokenDir }: ServeConfig,
+  log: Logger,
+): Operator | undefined {
+  return url === undefined ? undefined : operatorAt({ url, tokenDir, log });
 }
 
 async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void> {

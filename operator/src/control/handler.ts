@@ -27,6 +27,8 @@ export interface HandlerOptions {
 
 /** What may be in work at once, waiting requests among them; one namespace cannot take it all. */
 const ROOM = { total: 256, perKey: 96 };
+/** The parameters and what stands around them. */
+const MAX_BODY_BYTES = MAX_TRAIN_BYTES + 64;
 const BEARER = /^Bearer ([\w.~+/=-]{1,8192})$/i;
 
 interface Exchange {
@@ -150,14 +152,14 @@ function waitOf(url: URL): number {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
-  const tooLarge = new ControlRefusal(413, `the body is larger than ${MAX_TRAIN_BYTES} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_TRAIN_BYTES) throw tooLarge;
+  const tooLarge = new ControlRefusal(413, `the body is larger than ${MAX_BODY_BYTES} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge;
   const chunks: Buffer[] = [];
   let size = 0;
   // The response still has to go out on this connection: the stream is left as it is.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += (chunk as Buffer).length;
-    if (size > MAX_TRAIN_BYTES) throw tooLarge;
+    if (size > MAX_BODY_BYTES) throw tooLarge;
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString();

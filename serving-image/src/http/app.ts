@@ -1,6 +1,7 @@
 /** What is asked seldom: health, metadata, metrics. Predictions never come through here. */
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from '../log.ts';
+import { detailOf } from '../protocols/fastapi.ts';
 import { openInferenceRoutes } from '../protocols/open-inference-metadata.ts';
 import type { Metrics } from './metrics.ts';
 import { asRefusal, methodNotAllowed, Refusal } from './refusal.ts';
@@ -9,7 +10,15 @@ import { isReady, type ServerState } from './state.ts';
 /** The version of the server itself, as `GET /v2` names it. */
 const SERVER_VERSION = '0.1.0';
 
-export function createApp(state: ServerState, metrics: Metrics, log: Logger): Express {
+export interface AppOptions {
+  readonly state: ServerState;
+  readonly metrics: Metrics;
+  /** Answers below /train. */
+  readonly training: RequestHandler;
+  readonly log: Logger;
+}
+
+export function createApp({ state, metrics, training, log }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -27,6 +36,7 @@ export function createApp(state: ServerState, metrics: Metrics, log: Logger): Ex
     response.set('content-type', metrics.registry.contentType).send(text);
   });
   app.use('/v2', openInferenceRoutes(state, SERVER_VERSION), errorsAs('error', log));
+  app.use('/train', training);
   app.use(() => {
     throw new Refusal(404, 'Not found');
   });
@@ -50,7 +60,7 @@ function healthOf(state: ServerState): object {
   };
 }
 
-/** Answers anything thrown as `{"<key>": message}`; what is not the client's fault is logged with the request id. */
+/** Answers anything thrown as `{"error": message}` or `{"detail": …}`, as FastAPI does; what is not the client's fault is logged with the request id. */
 function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const requestId = String(response.getHeader('x-request-id'));
@@ -58,9 +68,11 @@ function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
     const refusal = isBadPath ? new Refusal(404, 'Not found') : asRefusal(error, requestId);
     if (refusal.status >= 500 && !(error instanceof Refusal))
       log.error({ requestId, err: error, path: request.path }, 'request failed');
+    // What is left of a body nobody will read must not be taken for the next request.
+    if (!request.complete) response.set('connection', 'close');
     response
       .status(refusal.status)
       .set(refusal.headers)
-      .json({ [key]: refusal.message });
+      .json(key === 'detail' ? { detail: detailOf(refusal) } : { error: refusal.message });
   };
 }

@@ -16,12 +16,17 @@ export interface Body {
 /** An oversized body is read to its end, so that the client hears the answer, unless it is larger than this many times. */
 const PATIENCE = 4;
 
-export function createBodyReader(maxBytes: number, maxHeldBytes: number): (request: IncomingMessage) => Promise<Body> {
+/** `advice`: what whoever sent a larger body is told to do. */
+export function createBodyReader(
+  maxBytes: number,
+  maxHeldBytes: number,
+  advice = 'send fewer rows per request',
+): (request: IncomingMessage) => Promise<Body> {
   let held = 0;
   return (request) =>
     new Promise((resolve, reject) => {
       if (Number(request.headers['content-length'] ?? 0) > maxBytes * PATIENCE) {
-        reject(tooLarge(maxBytes));
+        reject(tooLarge(maxBytes, advice));
         return;
       }
       let chunks: Buffer[] = [];
@@ -38,7 +43,7 @@ export function createBodyReader(maxBytes: number, maxHeldBytes: number): (reque
       };
       request.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > maxBytes * PATIENCE) return refuse(tooLarge(maxBytes));
+        if (size > maxBytes * PATIENCE) return refuse(tooLarge(maxBytes, advice));
         if (size > maxBytes) return release();
         if (held + chunk.length > maxHeldBytes) return refuse(overloaded());
         held += chunk.length;
@@ -46,7 +51,7 @@ export function createBodyReader(maxBytes: number, maxHeldBytes: number): (reque
         chunks.push(chunk);
       });
       request.on('end', () => {
-        if (size > maxBytes) return refuse(tooLarge(maxBytes));
+        if (size > maxBytes) return refuse(tooLarge(maxBytes, advice));
         resolve({ bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), release });
       });
       request.on('close', () => {

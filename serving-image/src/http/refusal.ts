@@ -28,8 +28,8 @@ export const methodNotAllowed = (allowed: string): Refusal =>
 export const unsupportedMediaType = (expected: string): Refusal =>
   new Refusal(415, `Unsupported content type; send ${expected}`);
 export const unsupportedEncoding = (): Refusal => new Refusal(415, 'Compressed bodies are not accepted; send it plain');
-export const tooLarge = (limit: number): Refusal =>
-  new Refusal(413, `The body is larger than ${limit} bytes; send fewer rows per request`);
+export const tooLarge = (limit: number, advice: string): Refusal =>
+  new Refusal(413, `The body is larger than ${limit} bytes; ${advice}`);
 export const notReady = (): Refusal => new Refusal(503, 'The model is still loading; try again', RETRY);
 export const overloaded = (): Refusal => new Refusal(429, 'Too many requests are waiting; try again', RETRY);
 

@@ -7,8 +7,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { Logger } from '../log.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { AbortedError, createBodyReader } from './body.ts';
+import { checkContent } from './content.ts';
 import type { Metrics } from './metrics.ts';
-import { asRefusal, methodNotAllowed, notReady, unsupportedEncoding, unsupportedMediaType } from './refusal.ts';
+import { asRefusal, methodNotAllowed, notReady } from './refusal.ts';
 import type { ServerState } from './state.ts';
 
 export interface ServerOptions {
@@ -57,9 +58,14 @@ const pathOf = (url: string): string => {
 };
 
 const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics']);
+/** Endpoints that go on below their name. */
+const FOLDERS = new Set(['v2', 'train']);
 /** A label from a fixed set, whatever the client asks for. */
-const endpointOf = (path: string): string =>
-  PLAIN_ENDPOINTS.has(path) ? path.slice(1) : path === '/v2' || path.startsWith('/v2/') ? 'v2' : 'other';
+function endpointOf(path: string): string {
+  if (PLAIN_ENDPOINTS.has(path)) return path.slice(1);
+  const [, first = ''] = path.split('/', 2);
+  return FOLDERS.has(first) ? first : 'other';
+}
 
 const SANE_ID = /^[\w.:=+/-]{1,128}$/;
 
@@ -129,18 +135,8 @@ function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answer {
   };
 }
 
-/** Throws Refusal 405 or 415. A request without body and type is let through: its protocol says what is missing. */
+/** Throws Refusal 405 or 415. */
 function checkRequest(protocol: Protocol, { method, headers }: IncomingMessage): void {
   if (method !== 'POST') throw methodNotAllowed('POST');
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') throw unsupportedEncoding();
-  const type = headers['content-type'];
-  const isEmpty = headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0';
-  if (type === undefined && isEmpty) return;
-  const [essence = '', ...parameters] = (type ?? '').toLowerCase().split(';', 8);
-  const isUtf8 = parameters.every(
-    (parameter) => !/^\s*charset=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter),
-  );
-  if (protocol.contentTypes.includes(essence.trim()) && isUtf8) return;
-  throw unsupportedMediaType(protocol.contentTypes.join(' or '));
+  checkContent(headers, protocol.contentTypes);
 }

@@ -1,13 +1,10 @@
 /** `POST /predict`: named features in, the reference stacks' answers out, refusals as FastAPI writes them. */
-import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import type { Prediction } from '../model/outputs.ts';
 import { RowError } from '../model/row-error.ts';
-import { isObject, NotJsonError, parseJson, parseJsonWithNaN } from './json.ts';
+import { detailOf, invalid, MAX_NAME, parsedBody } from './fastapi.ts';
+import { isObject, parseJson, parseJsonWithNaN } from './json.ts';
 import type { Protocol } from './protocol.ts';
-
-/** A name taken from the request is cut to this length before it is named in a refusal. */
-const MAX_NAME = 128;
 
 export const predictProtocol: Protocol = {
   endpoint: 'predict',
@@ -27,12 +24,8 @@ export const predictProtocol: Protocol = {
       throw invalid(['body', 'samples', ...at], error.type, error.message);
     }
   },
-  refuse: ({ message, detail }) =>
-    JSON.stringify({ detail: detail ? [{ loc: detail.loc, msg: message, type: detail.type }] : message }),
+  refuse: (refusal) => JSON.stringify({ detail: detailOf(refusal) }),
 };
-
-const invalid = (loc: readonly (string | number)[], type: string, message: string): Refusal =>
-  new Refusal(422, message, {}, { type, loc });
 
 function samplesOf(body: Buffer, parse: (body: Buffer) => unknown): readonly unknown[] {
   if (body.length === 0) throw invalid(['body'], 'missing', 'Field required');
@@ -52,16 +45,6 @@ function samplesOf(body: Buffer, parse: (body: Buffer) => unknown): readonly unk
   const { samples } = parsed;
   if (Array.isArray(samples)) return samples;
   throw invalid(['body', 'samples'], 'list_type', `Input should be a list of objects, got ${typeName(samples)}`);
-}
-
-function parsedBody(body: Buffer, parse: (body: Buffer) => unknown): unknown {
-  try {
-    return parse(body);
-  } catch (error) {
-    if (!(error instanceof NotJsonError)) throw error;
-    const at = error.position === undefined ? [] : [error.position];
-    throw invalid(['body', ...at], 'json_invalid', 'JSON decode error');
-  }
 }
 
 function written(prediction: Prediction): string {

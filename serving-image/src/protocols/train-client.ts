@@ -1,0 +1,105 @@
+/** The operator's control API, as this pod asks it: with the token the kubelet keeps fresh, read at each use. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OPERATOR_TOKEN_FILE, RUNS_PATH, RunAnswer, TRAIN_PATH, TrainAnswer } from '@slipway/contract';
+import { z } from 'zod';
+import { Refusal } from '../http/refusal.ts';
+import type { Logger } from '../log.ts';
+
+export interface Operator {
+  /**
+   * Asks for a run with these parameters (a JSON object as text); the same key again is the same run. Throws Refusal: what
+   * the operator refuses in its own words, 503 when it cannot be asked.
+   */
+  train(parameters: string, key: string): Promise<TrainAnswer>;
+  /** How a run goes, once it has ended or after `waitSeconds`. Throws as `train` does, or when `signal` fires. */
+  run(id: string, options: { readonly waitSeconds: number; readonly signal?: AbortSignal }): Promise<RunAnswer>;
+}
+
+export interface OperatorOptions {
+  readonly url: string;
+  readonly tokenDir: string;
+  readonly log: Logger;
+}
+
+/** Refusals the client can do something about; everything else is trouble between this pod and the operator. */
+const PASSED_ON = new Set([403, 404, 409, 413, 422, 429]);
+const ANSWER_MS = 10_000;
+/** A request that did not arrive, or whose answer did not, is repeated under its key: the operator may be restarting. */
+const TRIES = 3;
+const PAUSE_MS = 500;
+
+const Refused = z.object({
+  detail: z.union([
+    z.string(),
+    z.array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() })).min(1),
+  ]),
+});
+
+const away = (): Refusal =>
+  new Refusal(503, 'Runs cannot be started or looked at now: the operator does not answer; try again', {
+    'retry-after': '5',
+  });
+
+/** True when asking again later may help. */
+export const isAway = (error: unknown): boolean => error instanceof Refusal && error.status === 503;
+
+function refusalOf(status: number, body: unknown): Refusal | undefined {
+  const refused = Refused.safeParse(body).data;
+  if (!refused || !PASSED_ON.has(status)) return undefined;
+  const headers: Record<string, string> = status === 429 ? { 'retry-after': '1' } : {};
+  const { detail } = refused;
+  if (typeof detail === 'string') return new Refusal(status, detail, headers);
+  const [first] = detail;
+  return first && new Refusal(status, first.msg, headers, { type: first.type, loc: first.loc });
+}
+
+export function operatorAt({ url, tokenDir, log }: OperatorOptions): Operator {
+  async function ask(path: string, init: RequestInit, signals: readonly AbortSignal[]): Promise<unknown> {
+    const token = (await readFile(join(tokenDir, OPERATOR_TOKEN_FILE), 'utf8')).trim();
+    const response = await fetch(new URL(path, url), {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.any([...signals]),
+    });
+    const body: unknown = await response.json();
+    if (response.ok) return body;
+    throw (
+      refusalOf(response.status, body) ?? new Error(`the operator answered ${response.status}: ${JSON.stringify(body)}`)
+    );
+  }
+
+  /** Trouble is told in the log, where somebody who can mend it looks; a client only hears that there is some. */
+  async function exchange(path: string, init: RequestInit, signals: readonly AbortSignal[]): Promise<unknown> {
+    try {
+      return await ask(path, init, signals);
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      if (!signals.some(({ aborted }) => aborted)) log.warn({ err: error }, 'the operator could not be asked');
+      throw away();
+    }
+  }
+
+  return {
+    async train(parameters, key) {
+      const headers = { 'content-type': 'application/json', 'idempotency-key': key };
+      const init = { method: 'POST', headers, body: `{"parameters":${parameters}}` };
+      for (let tries = 1; ; tries++) {
+        try {
+          return TrainAnswer.parse(await exchange(TRAIN_PATH, init, [AbortSignal.timeout(ANSWER_MS)]));
+        } catch (error) {
+          if (!isAway(error) || tries === TRIES) throw error;
+        }
+        await sleep(PAUSE_MS);
+      }
+    },
+
+    async run(id, { waitSeconds, signal }) {
+      const path = `${RUNS_PATH}/${encodeURIComponent(id)}?wait=${waitSeconds}`;
+      const signals = [AbortSignal.timeout(waitSeconds * 1000 + ANSWER_MS), ...(signal ? [signal] : [])];
+      return RunAnswer.parse(await exchange(path, {}, signals));
+    },
+  };
+}
