@@ -15,8 +15,8 @@ export interface Sink {
 }
 
 export interface ReadOptions {
-  /** Told the header's names; answers what becomes of the columns. */
-  readonly onHeader: (names: readonly string[]) => Sink;
+  /** Told the header's names, and which columns the file itself says are numbers; answers what becomes of the columns. */
+  readonly onHeader: (names: readonly string[], areNumbers?: readonly boolean[]) => Sink;
   /** Told after every piece of the file how much of it was read, 0 … 1. */
   readonly onFraction: (fraction: number) => void;
 }

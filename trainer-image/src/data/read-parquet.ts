@@ -9,6 +9,7 @@ import {
   parquetMetadataAsync,
   parquetScan,
   parquetSchema,
+  type SchemaElement,
 } from 'hyparquet';
 import { FailureError, quoted } from '../failure.ts';
 import type { ColumnBuilder } from './column-builder.ts';
@@ -69,6 +70,14 @@ class CellWriter {
   }
 }
 
+const NUMBERS: ReadonlySet<string> = new Set(['INT32', 'INT64', 'FLOAT', 'DOUBLE']);
+
+/** Dates and times lie in the file as numbers too; those are refused when their first value comes. */
+const isNumber = ({ type, logical_type, converted_type }: SchemaElement): boolean =>
+  NUMBERS.has(type ?? '') &&
+  !/^(DATE|TIME|TIMESTAMP)/.test(logical_type?.type ?? '') &&
+  !/^(DATE|TIME|TIMESTAMP)/.test(converted_type ?? '');
+
 interface Span {
   readonly rowStart: number;
   readonly rowEnd: number;
@@ -100,8 +109,9 @@ export async function readParquet(path: string, { onHeader, onFraction }: ReadOp
   const metadata = await parquetMetadataAsync(file).catch((error) => {
     throw unreadable(error);
   });
-  const header = parquetSchema(metadata).children.map(({ element }) => element.name);
-  const { columns } = onHeader(header);
+  const schema = parquetSchema(metadata).children.map(({ element }) => element);
+  const header = schema.map(({ name }) => name);
+  const { columns } = onHeader(header, schema.map(isNumber));
   const groups = groupsOf(metadata);
   const rows = groups.at(-1)?.rowEnd ?? 0;
   if (rows === 0) throw new FailureError('EmptyInput', 'the input has no rows; expected rows of data');

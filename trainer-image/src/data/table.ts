@@ -32,6 +32,7 @@ export interface Builders {
 /** A header and what is wanted of it become one builder for every column that is. Throws as `chooseColumns` does. */
 function buildersFor(
   header: readonly string[],
+  areNumbers: readonly boolean[],
   algorithm: Algorithm,
   maxCategories: number,
   unit: ColumnRules['unit'],
@@ -43,7 +44,7 @@ function buildersFor(
     (column) =>
       new ColumnBuilder({
         name: header[column] as string,
-        type: types.get(column),
+        type: types.get(column) ?? (areNumbers[column] ? 'number' : undefined),
         maxCategories,
         isTarget: false,
         unit,
@@ -125,8 +126,8 @@ export async function readTable(
   const parquet = await isParquet(path);
   let builders: Builders | undefined;
   const rows = await (parquet ? readParquet : readCsv)(path, {
-    onHeader: (header) => {
-      builders = buildersFor(header, algorithm, maxCategories, parquet ? 'row' : 'line');
+    onHeader: (header, areNumbers = []) => {
+      builders = buildersFor(header, areNumbers, algorithm, maxCategories, parquet ? 'row' : 'line');
       return { columns: builders.byColumn };
     },
     onFraction,
