@@ -2,6 +2,7 @@ import { databaseError } from '../errors.ts';
 import { deleteVersion } from '../models/changes.ts';
 import { type Database, query, transaction } from '../pool.ts';
 import { inLineage, referencesOf, supersededTime } from './references.ts';
+import { isFree, retirableRuns } from './run-retention.ts';
 import type { ExpiredRow, GarbageRows, RetentionPolicy, RetiredVersion } from './types.ts';
 
 /** Runs whose metrics and tags one statement deletes, and how long that may take: one run may have millions of points. */
@@ -13,11 +14,27 @@ const ACTOR = 'retention';
 const longDeleted = (row: string, stage: string): string =>
   `(${stage} AND ${row}.deleted_time < $2) OR (e.lifecycle_stage = 'deleted' AND e.deleted_time < $2)`;
 
-/** Runs of TrainingJobs keep their rows: without it their job would run again. So do runs and models that a version names. */
-const expiredRuns = `SELECT r.run_id AS id FROM slipway.runs r JOIN slipway.experiments e USING (namespace, experiment_id)
-  WHERE r.namespace = $1 AND (${longDeleted('r', "r.lifecycle_stage = 'deleted'")}) AND r.run_key IS NULL
+/** Runs and models that a version names keep their rows. */
+const expired = `SELECT r.run_id AS id FROM slipway.runs r JOIN slipway.experiments e USING (namespace, experiment_id)
+  WHERE r.namespace = $1 AND (${longDeleted('r', "r.lifecycle_stage = 'deleted'")})
     AND NOT EXISTS (SELECT FROM slipway.model_versions v
       WHERE v.namespace = r.namespace AND v.run_id = r.run_id AND v.status <> 'DELETED')`;
+const expiredRuns = `${expired} AND r.run_key IS NULL`;
+/** Runs of TrainingJobs keep a bare row: without it their job would run again. */
+const expiredRunsOfJobs = `${expired} AND r.run_key IS NOT NULL AND r.status <> 'RUNNING' AND (r.is_tracked OR r.spec IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM slipway.model_versions v
+      WHERE v.namespace = r.namespace AND v.model = r.model AND v.version = r.version AND v.status <> 'DELETED')
+    AND NOT EXISTS (SELECT FROM slipway.runs s WHERE s.namespace = r.namespace AND s.run_key = r.parent_run_key AND s.status = 'RUNNING')`;
+const ofBared = (table: string) =>
+  `DELETE FROM slipway.${table} x USING bared b WHERE (x.namespace, x.run_id) = (b.namespace, b.run_id)`;
+const bareRunsOfJobs = `WITH bared AS (
+    UPDATE slipway.runs SET is_tracked = false, spec = NULL, candidate = NULL
+      WHERE namespace = $1 AND run_id IN (${expiredRunsOfJobs} LIMIT ${AT_ONCE} FOR UPDATE OF r SKIP LOCKED)
+      RETURNING namespace, run_id),
+  ${['metrics', 'latest_metrics', 'params', 'tags', 'run_datasets', 'run_models', 'logged_model_metrics']
+    .map((table) => `of_${table} AS (${ofBared(table)})`)
+    .join(', ')}
+  SELECT run_id AS id FROM bared`;
 const expiredModels = `SELECT l.model_id AS id FROM slipway.logged_models l JOIN slipway.experiments e USING (namespace, experiment_id)
   WHERE l.namespace = $1 AND (${longDeleted('l', 'true')})
     AND NOT EXISTS (SELECT FROM slipway.model_versions v
@@ -40,11 +57,16 @@ const kinds: readonly (readonly [
   ['experiment', expiredExperiments, 'experiments', 'experiment_id', 'e'],
 ];
 
+/** The stage of a version does not protect it. */
+const isStageFree = (stage: string, keepStages: string): string =>
+  `(${stage} = 'None' OR ${stage} <> ALL (${keepStages}::text[]))`;
+const ALL_STAGES = ['Staging', 'Production', 'Archived'];
+
 const retirableVersions = `SELECT model, version FROM (
     SELECT v.model, v.version, v.creation_time, v.stage, v.status,
         row_number() OVER (PARTITION BY v.model ORDER BY v.version DESC) AS rank
       FROM slipway.model_versions v WHERE v.namespace = $1 AND v.status <> 'DELETED') AS ranked
-  WHERE rank > $2 AND creation_time < $3 AND stage = 'None' AND status <> 'PENDING_REGISTRATION'
+  WHERE rank > $2 AND creation_time < $3 AND ${isStageFree('stage', '$4')} AND status <> 'PENDING_REGISTRATION'
     AND NOT EXISTS (SELECT FROM slipway.model_aliases a WHERE (a.namespace, a.model, a.version) = ($1, ranked.model, ranked.version))
     AND NOT EXISTS (SELECT FROM slipway.version_uses u WHERE (u.namespace, u.model, u.version) = ($1, ranked.model, ranked.version))
   ORDER BY model, version`;
@@ -53,8 +75,13 @@ const retirableVersions = `SELECT model, version FROM (
 const givesUp = ({ keepLast, createdBefore }: RetentionPolicy): boolean =>
   keepLast !== undefined || createdBefore !== undefined;
 
-/** Deletes a version that has neither stage nor alias; the lock holds back whoever would give it one. */
-const retire = (pool: Database, namespace: string, { model, version }: RetiredVersion): Promise<boolean> =>
+/** Deletes a version that has neither a stage to be kept nor an alias; the lock holds back whoever would give it one. */
+const retire = (
+  pool: Database,
+  namespace: string,
+  { model, version }: RetiredVersion,
+  keepStages: readonly string[],
+): Promise<boolean> =>
   transaction(pool, async (client) => {
     const key = [namespace, model, version];
     await query(
@@ -64,10 +91,10 @@ const retire = (pool: Database, namespace: string, { model, version }: RetiredVe
     );
     const free = await query(
       client,
-      `SELECT FROM slipway.model_versions v WHERE (v.namespace, v.model, v.version) = ($1, $2, $3) AND v.stage = 'None'
+      `SELECT FROM slipway.model_versions v WHERE (v.namespace, v.model, v.version) = ($1, $2, $3) AND ${isStageFree('v.stage', '$4')}
          AND v.status <> 'DELETED' AND NOT EXISTS (SELECT FROM slipway.model_aliases a
            WHERE (a.namespace, a.model, a.version) = (v.namespace, v.model, v.version))`,
-      key,
+      [...key, keepStages],
     );
     if (free.length === 0) return false;
     const deletion = await deleteVersion(client, { namespace, model, version, actor: ACTOR }, { unlessUsed: true });
@@ -97,7 +124,7 @@ export const garbageRows = (pool: Database): GarbageRows => ({
 
   async expired(namespace, deletedBefore) {
     const found: ExpiredRow[] = [];
-    for (const [kind, select] of kinds) {
+    for (const [kind, select] of [...kinds, ['run', expiredRunsOfJobs] as const]) {
       const rows = await query<{ id: string | number }>(pool, select, [namespace, new Date(deletedBefore)]);
       found.push(...rows.map(({ id }) => ({ kind, id: String(id) })));
     }
@@ -105,6 +132,8 @@ export const garbageRows = (pool: Database): GarbageRows => ({
   },
 
   async purgeSome(namespace, deletedBefore) {
+    const bared = await patiently(pool, bareRunsOfJobs, [namespace, new Date(deletedBefore)]);
+    if (bared.length > 0) return bared.map((id) => ({ kind: 'run', id }));
     for (const [kind, select, table, key, alias] of kinds) {
       const text = `DELETE FROM slipway.${table} WHERE namespace = $1 AND ${key} IN (${select} LIMIT ${AT_ONCE} FOR UPDATE OF ${alias} SKIP LOCKED)
         RETURNING ${key} AS id`;
@@ -130,8 +159,24 @@ export const garbageRows = (pool: Database): GarbageRows => ({
   async retirable(namespace, policy) {
     if (!givesUp(policy)) return [];
     const before = policy.createdBefore === undefined ? 'infinity' : new Date(policy.createdBefore);
-    return query<RetiredVersion>(pool, retirableVersions, [namespace, Math.max(1, policy.keepLast ?? 1), before]);
+    return query<RetiredVersion>(pool, retirableVersions, [
+      ...[namespace, Math.max(1, policy.keepLast ?? 1), before, policy.keepStages ?? ALL_STAGES],
+    ]);
   },
 
-  retire: (namespace, version) => retire(pool, namespace, version),
+  retire: (namespace, version, { keepStages = ALL_STAGES }) => retire(pool, namespace, version, keepStages),
+
+  async retirableRuns(namespace, { keepLast, endedBefore }) {
+    if (keepLast === undefined && endedBefore === undefined) return [];
+    const before = endedBefore === undefined ? 'infinity' : new Date(endedBefore);
+    return patiently(pool, retirableRuns, [namespace, keepLast ?? 0, before]);
+  },
+
+  retireRuns: (namespace, runIds) =>
+    patiently(
+      pool,
+      `UPDATE slipway.runs r SET lifecycle_stage = 'deleted', deleted_time = now()
+         WHERE r.namespace = $1 AND r.run_id = ANY ($2) AND ${isFree} RETURNING r.run_id AS id`,
+      [namespace, runIds],
+    ),
 });

@@ -28,7 +28,7 @@ async function runStates(on: Queryable, namespace: string, units: readonly strin
          CASE WHEN r.lifecycle_stage = 'deleted' THEN r.deleted_time
               WHEN e.lifecycle_stage = 'deleted' THEN e.deleted_time END AS deleted,
          r.status IN ('RUNNING', 'SCHEDULED') AS open, r.run_key IS NOT NULL AS owned,
-         r.published_at IS NOT NULL AS published, v.source_uri AS uri
+         r.published_at IS NOT NULL AS published, coalesce(v.source_uri, r.candidate#>>'{model,artifact,uri}') AS uri
        FROM slipway.runs r JOIN slipway.experiments e USING (namespace, experiment_id)
        LEFT JOIN slipway.model_versions v ON v.namespace = r.namespace AND v.model = r.model AND v.version = r.version
        WHERE r.namespace = $1 AND r.run_id = ANY ($2)`,
@@ -66,9 +66,19 @@ export const supersededTime = `(SELECT min(n.stored_time) FROM slipway.data_sets
   WHERE n.namespace = d.namespace AND n.name = d.name
     AND (n.stored_time > d.stored_time OR (n.stored_time = d.stored_time AND n.upload < d.upload)))`;
 
-/** Some version was trained on these bytes, deleted ones included. */
-export const inLineage = `EXISTS (SELECT FROM slipway.model_versions v WHERE v.namespace = d.namespace
-  AND v.lineage @> jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('sha256', d.sha256))))`;
+const inputsOf = `jsonb_build_object('inputs', jsonb_build_array(jsonb_build_object('sha256', d.sha256)))`;
+
+/**
+ * Some version was trained on these bytes, deleted ones included; or a run or a candidate of a search says it was; or a run
+ * goes on that reads a data set of this name, whichever upload it began with.
+ */
+export const inLineage = `(EXISTS (SELECT FROM slipway.model_versions v WHERE v.namespace = d.namespace AND v.lineage @> ${inputsOf})
+  OR EXISTS (SELECT FROM slipway.datasets s JOIN slipway.run_datasets x USING (namespace, experiment_id, name, digest)
+    WHERE s.namespace = d.namespace AND s.digest = left(d.sha256, 32) AND position(d.sha256 IN s.source) > 0)
+  OR EXISTS (SELECT FROM slipway.runs r WHERE r.namespace = d.namespace AND r.parent_run_key IS NOT NULL
+    AND r.candidate#>'{model,lineage}' @> ${inputsOf})
+  OR EXISTS (SELECT FROM slipway.runs r WHERE r.namespace = d.namespace AND r.run_key IS NOT NULL AND r.status = 'RUNNING'
+    AND coalesce(r.spec->'inputs' @> jsonb_build_array(jsonb_build_object('uri', 'data://' || d.name)), true)))`;
 
 async function uploadStates(on: Queryable, namespace: string, units: readonly string[]) {
   const uploads = idsOf(units, UPLOAD);
@@ -76,7 +86,7 @@ async function uploadStates(on: Queryable, namespace: string, units: readonly st
   const rows = await query<{ upload: string; superseded: Date | null; used: boolean }>(
     on,
     `SELECT d.upload, d.superseded, d.superseded IS NOT NULL AND ${inLineage} AS used
-       FROM (SELECT d.namespace, d.upload, d.sha256, ${supersededTime} AS superseded
+       FROM (SELECT d.namespace, d.name, d.upload, d.sha256, ${supersededTime} AS superseded
          FROM slipway.data_sets d WHERE d.namespace = $1 AND d.upload = ANY ($2)) AS d`,
     [namespace, uploads],
   );
@@ -100,6 +110,9 @@ const keptPaths = `WITH uris AS (
         WHERE (u.namespace, u.model, u.version) = (v.namespace, v.model, v.version)))
     UNION ALL SELECT r.artifact_root FROM slipway.runs r
       WHERE r.namespace = $1 AND r.lifecycle_stage = 'active' AND r.artifact_root IS NOT NULL
+    UNION ALL SELECT t.candidate#>>'{model,artifact,uri}' FROM slipway.runs t
+      JOIN slipway.runs s ON s.namespace = t.namespace AND s.run_key = t.parent_run_key AND s.status = 'RUNNING'
+      WHERE t.namespace = $1 AND t.candidate IS NOT NULL
     UNION ALL SELECT l.artifact_root FROM slipway.logged_models l
       WHERE l.namespace = $1 AND l.deleted_time IS NULL AND l.artifact_root IS NOT NULL
     UNION ALL SELECT e.artifact_location FROM slipway.experiments e

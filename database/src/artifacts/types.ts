@@ -70,7 +70,7 @@ export interface RunState {
 export interface UploadState {
   /** Since when a later upload of the same name is what the name means. */
   readonly supersededTime?: number | undefined;
-  /** Some version, however old, was trained on these bytes. */
+  /** Some version, however old, or some run was trained on these bytes, or a run goes on that may be reading them. */
   readonly inLineage: boolean;
 }
 
@@ -98,6 +98,16 @@ export interface RetentionPolicy {
   readonly keepLast?: number | undefined;
   /** Younger versions stay: milliseconds since the epoch. */
   readonly createdBefore?: number | undefined;
+  /** Versions in one of these stages stay. Absent: those in any stage but None. */
+  readonly keepStages?: readonly string[] | undefined;
+}
+
+/** Which runs may go by themselves; both conditions hold when both are given. */
+export interface RunRetentionPolicy {
+  /** So many of the newest runs of an experiment stay. Runs inside another one (trials) count as that one. */
+  readonly keepLast?: number | undefined;
+  /** Runs that ended later stay: milliseconds since the epoch. */
+  readonly endedBefore?: number | undefined;
 }
 
 export interface RetiredVersion {
@@ -112,13 +122,23 @@ export interface GarbageRows {
   references(namespace: string, bucket: string, units: readonly string[]): Promise<References>;
   /** Deleted runs, logged models and experiments that nothing needs, deleted before that time. */
   expired(namespace: string, deletedBefore: number): Promise<ExpiredRow[]>;
-  /** Deletes such rows, with all that hangs on them, a few at a time; none are left when it returns an empty list. */
+  /**
+   * Deletes such rows, with all that hangs on them, a few at a time; none are left when it returns an empty list. Of a run
+   * that a TrainingJob owns its bare row stays, unseen by tracking clients, so that it does not happen again.
+   */
   purgeSome(namespace: string, deletedBefore: number): Promise<ExpiredRow[]>;
   /** Deletes the rows of uploads that are superseded since before that time and in nobody's lineage. */
   forgetUploads(namespace: string, uploads: readonly string[], supersededBefore: number): Promise<void>;
   forgetPaths(namespace: string, paths: readonly string[]): Promise<void>;
-  /** Versions the policy gives up: without stage, alias and service. */
+  /** Versions the policy gives up: without a stage to be kept, alias and service. */
   retirable(namespace: string, policy: RetentionPolicy): Promise<RetiredVersion[]>;
-  /** Deletes one of them, unless it has got a stage, an alias or a service since: then false. */
-  retire(namespace: string, version: RetiredVersion): Promise<boolean>;
+  /** Deletes one of them, unless it has got such a stage, an alias or a service since: then false. */
+  retire(namespace: string, version: RetiredVersion, policy: Pick<RetentionPolicy, 'keepStages'>): Promise<boolean>;
+  /**
+   * Ids of the runs the policy gives up: ended, neither they nor a model they logged made into a version, and neither the
+   * run they are in nor one inside them going on.
+   */
+  retirableRuns(namespace: string, policy: RunRetentionPolicy): Promise<string[]>;
+  /** Deletes those of them that are still free, as a tracking client would: until the grace is over they can be restored. */
+  retireRuns(namespace: string, runIds: readonly string[]): Promise<string[]>;
 }

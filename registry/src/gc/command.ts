@@ -8,7 +8,10 @@ export const GC_USAGE = `registry gc [--dry-run] [--grace 7d] [--namespace NAME]
 
 Deletes what nobody needs any more: runs, logged models and experiments that were deleted longer ago than the grace, and
 stored files that neither they, nor a version, nor a data set refers to. RETENTION_KEEP_LAST (a number) and
-RETENTION_MAX_AGE (such as 90d) also give up versions without stage, alias and service; without them every version stays.
+RETENTION_MAX_AGE (such as 90d) also give up versions without alias and service whose stage is not among
+RETENTION_KEEP_STAGES (Staging,Production,Archived); without them every version stays. RETENTION_RUNS_KEEP_LAST and
+RETENTION_RUNS_MAX_AGE do the same for runs that have ended and that no version refers to: they are deleted, and purged
+once the grace is over.
 One JSON line for each thing taken goes to standard output, a summary to standard error. --dry-run takes nothing.`;
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -31,10 +34,37 @@ function duration(name: string, text: string): number {
   return ms;
 }
 
-function keepLast(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new GcUsageError('RETENTION_KEEP_LAST: expected a number from 1 on');
-  return Number(text);
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** An empty variable counts as absent. */
+const setting = (env: Env, name: string): string | undefined => (env[name] === '' ? undefined : env[name]);
+
+/** How many stay, and how long, by the names of the two settings. */
+function retention(env: Env, names: { readonly keepLast: string; readonly maxAge: string }) {
+  const keepLast = setting(env, names.keepLast);
+  if (keepLast !== undefined && !/^[1-9]\d{0,5}$/.test(keepLast))
+    throw new GcUsageError(`${names.keepLast}: expected a number from 1 on, got "${keepLast}"`);
+  const maxAge = setting(env, names.maxAge);
+  return {
+    keepLast: keepLast === undefined ? undefined : Number(keepLast),
+    maxAgeMs: maxAge === undefined ? undefined : duration(names.maxAge, maxAge),
+  };
+}
+
+const STAGES = ['Staging', 'Production', 'Archived'];
+
+/** `none`: no stage keeps a version. */
+function keepStages(env: Env): readonly string[] | undefined {
+  const text = setting(env, 'RETENTION_KEEP_STAGES');
+  if (text === undefined) return undefined;
+  if (text === 'none') return [];
+  const stages = text.split(',').map((stage) => stage.trim());
+  const unknown = stages.find((stage) => !STAGES.includes(stage));
+  if (unknown !== undefined)
+    throw new GcUsageError(
+      `RETENTION_KEEP_STAGES: expected none, or ${STAGES.join(', ')} with commas, got "${unknown}"`,
+    );
+  return stages;
 }
 
 function parsed(args: readonly string[]) {
@@ -53,15 +83,15 @@ function parsed(args: readonly string[]) {
 }
 
 /** What is asked for, by arguments and environment. Throws GcUsageError naming what is wrong. */
-export function gcOptions(args: readonly string[], env: Readonly<Record<string, string | undefined>> = {}): GcOptions {
+export function gcOptions(args: readonly string[], env: Env = {}): GcOptions {
   const { 'dry-run': dryRun, grace, namespace } = parsed(args);
-  const maxAge = env['RETENTION_MAX_AGE'];
   return {
     dryRun,
     graceMs: duration('--grace', grace),
     namespace,
-    keepLast: keepLast(env['RETENTION_KEEP_LAST']),
-    maxAgeMs: maxAge === undefined || maxAge === '' ? undefined : duration('RETENTION_MAX_AGE', maxAge),
+    ...retention(env, { keepLast: 'RETENTION_KEEP_LAST', maxAge: 'RETENTION_MAX_AGE' }),
+    keepStages: keepStages(env),
+    runs: retention(env, { keepLast: 'RETENTION_RUNS_KEEP_LAST', maxAge: 'RETENTION_RUNS_MAX_AGE' }),
   };
 }
 
@@ -72,9 +102,9 @@ const size = (bytes: number): string => {
 
 /** One sentence for a person. Pure. */
 export function summaryText({ dryRun }: Pick<GcOptions, 'dryRun'>, summary: GcSummary): string {
-  const { versions, rows, objects, bytes, uploads } = summary;
+  const { versions, runs, rows, objects, bytes, uploads } = summary;
   const taken =
-    `${versions} versions, ${rows} deleted runs, models and experiments, ` +
+    `${versions} versions and ${runs} runs by retention, ${rows} deleted runs, models and experiments, ` +
     `${objects} files (${size(bytes)}), ${uploads} unfinished uploads`;
   return dryRun ? `would take: ${taken}; nothing was touched` : `took: ${taken}`;
 }

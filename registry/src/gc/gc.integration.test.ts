@@ -49,10 +49,14 @@ interface RunRow {
   readonly status?: string;
   readonly runKey?: string;
   readonly published?: { readonly model: string; readonly version: number };
+  /** When it started, and ended a day later. */
+  readonly daysOld?: number;
+  /** The run it is in, as MLflow's clients say it. */
+  readonly parent?: string;
 }
 async function run(
   id: string,
-  { deletedDaysAgo, experiment = 1, status = 'FINISHED', runKey, published }: RunRow = {},
+  { deletedDaysAgo, experiment = 1, status = 'FINISHED', runKey, published, daysOld = 0, parent }: RunRow = {},
 ) {
   await pool.query(
     `INSERT INTO slipway.runs (namespace, run_id, experiment_id, status, start_time, lifecycle_stage, deleted_time,
@@ -74,7 +78,20 @@ async function run(
     ],
   );
   await pool.query("INSERT INTO slipway.tags (namespace, run_id, key, value) VALUES ($1, $2, 'k', 'v')", [NS, id]);
+  await pool.query(
+    `UPDATE slipway.runs SET start_time = now() - make_interval(days => $3),
+         end_time = CASE WHEN status <> 'RUNNING' THEN now() - make_interval(days => $3 - 1) END
+       WHERE namespace = $1 AND run_id = $2`,
+    [NS, id, daysOld],
+  );
+  if (parent)
+    await pool.query(
+      "INSERT INTO slipway.tags (namespace, run_id, key, value) VALUES ($1, $2, 'mlflow.parentRunId', $3)",
+      [NS, id, parent],
+    );
 }
+const set = (id: string, assignment: string, value: unknown) =>
+  pool.query(`UPDATE slipway.runs SET ${assignment} = $3 WHERE namespace = $1 AND run_id = $2`, [NS, id, value]);
 
 interface VersionRow {
   readonly status?: string;
@@ -182,6 +199,7 @@ test('takes what nobody needs, rows and bytes, and nothing else', async () => {
   assert.match(said, /^took: .*7 files \(35 B\)/);
   assert.deepEqual((await collect({ namespace: NS })).summary, {
     versions: 0,
+    runs: 0,
     rows: 0,
     objects: 0,
     bytes: 0,
@@ -214,7 +232,12 @@ test('a dry run names every candidate and touches nothing', async () => {
 test('within the grace nothing is taken', async () => {
   await everything();
   const before = await paths();
-  assert.deepEqual((await collect({ inDays: 5 })).summary, { versions: 0, rows: 0, objects: 0, bytes: 0, uploads: 0 });
+  assert.deepEqual((await collect({ inDays: 5 })).summary, {
+    ...{ versions: 0, runs: 0, rows: 0 },
+    objects: 0,
+    bytes: 0,
+    uploads: 0,
+  });
   assert.deepEqual(await paths(), before);
 });
 
@@ -387,8 +410,192 @@ test('a version that gets an alias at the last moment is not given up', async ()
     "INSERT INTO slipway.model_aliases (namespace, model, alias, version) VALUES ($1, 'iris', 'late', 1)",
     [NS],
   );
-  assert.equal(await rows.retire(NS, candidate), false);
+  assert.equal(await rows.retire(NS, candidate, {}), false);
   await pool.query('DELETE FROM slipway.model_aliases');
-  assert.equal(await rows.retire(NS, candidate), true);
-  assert.equal(await rows.retire(NS, candidate), false);
+  assert.equal(await rows.retire(NS, candidate, {}), true);
+  assert.equal(await rows.retire(NS, candidate, {}), false);
+});
+
+test('of the stages that retention is told to keep only those protect', async () => {
+  for (const [number, stage] of ['Production', 'Staging', 'Archived', 'None', 'None'].entries())
+    await version(number + 1, `x/${number}`, { daysOld: 100, stage });
+  const gone = async (keepStages?: string[]) =>
+    (await collect({ inDays: 0, keepLast: 1, dryRun: true, keepStages })).found.flatMap((one) =>
+      one.what === 'version' ? [one.version] : [],
+    );
+  assert.deepEqual(await gone(), [4]);
+  assert.deepEqual(await gone(['Production']), [2, 3, 4]);
+  assert.deepEqual(await gone([]), [1, 2, 3, 4]);
+  await collect({ inDays: 0, keepLast: 1, keepStages: ['Production', 'Staging'] });
+  assert.deepEqual(await gone([]), [1, 2]);
+});
+
+const retired = (found: readonly Found[]): string[] =>
+  found.flatMap((one) => (one.what === 'run' ? [one.id.slice(0, 1)] : []));
+const active = async (): Promise<string> =>
+  (await pool.query("SELECT run_id FROM slipway.runs WHERE lifecycle_stage = 'active' ORDER BY 1")).rows
+    .map((row) => row.run_id[0])
+    .join('');
+
+test('retention of runs keeps the newest of each experiment and the young, and takes nothing unless it is asked to', async () => {
+  for (const [index, letter] of [...'abcd'].entries()) await run(runId(letter), { daysOld: 40 - index * 10 });
+  await run(runId('e'), { experiment: 2, daysOld: 90 });
+  assert.equal((await collect({ inDays: 0 })).summary.runs, 0);
+  assert.deepEqual(retired((await collect({ inDays: 0, runs: { keepLast: 3 }, dryRun: true })).found), ['a']);
+  assert.deepEqual(retired((await collect({ inDays: 0, runs: { maxAgeMs: 25 * DAY }, dryRun: true })).found), [
+    'a',
+    'b',
+    'e',
+  ]);
+  assert.equal(await active(), 'abcde');
+  const { found, summary } = await collect({ inDays: 0, runs: { keepLast: 1, maxAgeMs: 25 * DAY } });
+  assert.deepEqual([retired(found), summary.runs], [['a', 'b'], 2]);
+  assert.equal(await active(), 'cde');
+});
+
+test('a run that was given up can be restored until the grace is over; then its bytes go, and with it what hangs on it', async () => {
+  await run(runId('a'), { daysOld: 40 });
+  await run(runId('b'), { daysOld: 1 });
+  await put(`1/${runId('a')}/artifacts/x`);
+  await collect({ inDays: 0, runs: { keepLast: 1 } });
+  assert.deepEqual(await paths(), [`1/${runId('a')}/artifacts/x`]);
+  await collect();
+  assert.deepEqual(await paths(), []);
+  assert.deepEqual((await pool.query('SELECT run_id FROM slipway.runs')).rows, [{ run_id: runId('b') }]);
+});
+
+test('nothing that goes on, and nothing a version refers to, is given up', async () => {
+  const old = { daysOld: 90 };
+  await run(runId('a'), { ...old, status: 'RUNNING' });
+  await run(runId('b'), old);
+  await version(1, `1/${runId('b')}/artifacts/model`, { run: runId('b') });
+  await run(runId('c'), old);
+  await model(modelId('c'));
+  await pool.query('UPDATE slipway.logged_models SET source_run_id = $1', [runId('c')]);
+  await version(2, `1/models/${modelId('c')}/artifacts`);
+  await pool.query('UPDATE slipway.model_versions SET logged_model_id = $1 WHERE version = 2', [modelId('c')]);
+  await version(3, 'elsewhere', {});
+  await run(runId('d'), { ...old, runKey: 'd', published: { model: 'iris', version: 3 } });
+  await run(runId('e'), { ...old, status: 'SCHEDULED' });
+  await run(runId('f'), old);
+  await run(runId('0'), { ...old, parent: runId('f'), status: 'RUNNING' });
+  await run(runId('1'), { ...old, parent: runId('a') });
+  await run(runId('2'), old);
+  assert.deepEqual(retired((await collect({ inDays: 0, runs: { maxAgeMs: DAY } })).found), ['2']);
+  await pool.query("UPDATE slipway.model_versions SET status = 'DELETED'");
+  await pool.query("UPDATE slipway.runs SET status = 'FINISHED' WHERE status = 'RUNNING'");
+  assert.deepEqual(retired((await collect({ inDays: 0, runs: { maxAgeMs: DAY } })).found), [...'01abcdf']);
+});
+
+test('trials have the place of their search: a large search pushes nobody out, and an old one goes with its trials', async () => {
+  await run(runId('a'), { daysOld: 50, runKey: 'a' });
+  await run(runId('b'), { daysOld: 49, runKey: 'b', parent: runId('a') });
+  await run(runId('c'), { daysOld: 48, parent: runId('b') });
+  await run(runId('d'), { daysOld: 30 });
+  await run(runId('e'), { daysOld: 20, runKey: 'e' });
+  for (const digit of '0123') await run(runId(digit), { daysOld: 19, parent: runId('e') });
+  const keep = async (keepLast: number) =>
+    retired((await collect({ inDays: 0, runs: { keepLast }, dryRun: true })).found);
+  assert.deepEqual(await keep(3), []);
+  assert.deepEqual(await keep(2), [...'abc']);
+  assert.deepEqual(await keep(1), [...'abcd']);
+});
+
+test('a purged run of a job keeps a bare row that no client sees, so that it does not happen again', async () => {
+  await run(runId('a'), { runKey: 'one', deletedDaysAgo: 1 });
+  await set(runId('a'), 'spec', '{"inputs":[]}');
+  for (const table of ['metrics', 'latest_metrics'])
+    await pool.query(
+      `INSERT INTO slipway.${table} (namespace, run_id, key, step, "timestamp", value) VALUES ($1, $2, 'm', 0, 0, 1)`,
+      [NS, runId('a')],
+    );
+  assert.equal((await collect({ dryRun: true })).summary.rows, 1);
+  const { found } = await collect();
+  assert.deepEqual(
+    found.map((one) => one.what === 'row' && [one.kind, one.id]),
+    [['run', runId('a')]],
+  );
+  for (const table of ['metrics', 'latest_metrics', 'tags'])
+    assert.equal((await pool.query(`SELECT FROM slipway.${table}`)).rowCount, 0, table);
+  const { rows } = await pool.query('SELECT run_key, is_tracked, spec FROM slipway.runs');
+  assert.deepEqual(rows, [{ run_key: 'one', is_tracked: false, spec: null }]);
+  assert.equal((await collect()).summary.rows, 0);
+});
+
+/** A trial of the search `search` that published a candidate; its attempt lies beside one that failed. */
+async function trial(letter: string, search: string, over: RunRow = {}): Promise<string> {
+  const folder = `1/${runId(letter)}/artifacts/${letter.repeat(12)}`;
+  await run(runId(letter), { runKey: `${search}/c0`, parent: runId(search), ...over });
+  await set(runId(letter), 'published_at', new Date());
+  await set(runId(letter), 'parent_run_key', search);
+  const artifact = { uri: `s3://${bucket}/${NS}/${folder}/model` };
+  await set(runId(letter), 'candidate', { model: { artifact, lineage: { inputs: [{ sha256: '1'.repeat(64) }] } } });
+  await put(`${folder}/model/m.onnx`);
+  await put(`1/${runId(letter)}/artifacts/${'f'.repeat(12)}/model/m.onnx`);
+  return `${folder}/model/m.onnx`;
+}
+
+test('what a trial published stays while its search goes on, even when somebody deletes the trial', async () => {
+  await run(runId('a'), { runKey: 'a', status: 'RUNNING' });
+  const kept = await trial('b', 'a', { deletedDaysAgo: 1 });
+  await collect();
+  assert.deepEqual(await paths(), [kept]);
+  await set(runId('a'), 'status', 'FINISHED');
+  await collect();
+  assert.deepEqual(await paths(), []);
+});
+
+test('of an ended search the files of a trial stay with its run, other attempts of it go', async () => {
+  await run(runId('a'), { runKey: 'a' });
+  const kept = await trial('b', 'a');
+  await collect();
+  assert.deepEqual(await paths(), [kept]);
+});
+
+/** Two uploads of a.csv: what is asked is whether the first, superseded one stays. */
+async function superseded(): Promise<() => Promise<boolean>> {
+  const dataSets = openDataSets(pool);
+  for (const digit of ['1', '2']) {
+    const upload = digit.repeat(32);
+    await put(`data/${upload}/a.csv`);
+    await dataSets.add(NS, { name: 'a.csv', upload, size: 5, sha256: digit.repeat(64), contentType: 'text/csv' });
+  }
+  return async () => {
+    await collect();
+    return (await paths()).includes(`data/${'1'.repeat(32)}/a.csv`);
+  };
+}
+
+test('data that a run was given stays, though no version was made of it, until the run is purged', async () => {
+  const stays = await superseded();
+  await run(runId('a'));
+  await pool.query(
+    `INSERT INTO slipway.datasets (namespace, experiment_id, name, digest, source_type, source) VALUES ($1, 1, 'train', $2, 'data', $3)`,
+    [NS, '1'.repeat(32), JSON.stringify({ uri: 'data://a.csv', sha256: '1'.repeat(64) })],
+  );
+  await pool.query(
+    "INSERT INTO slipway.run_datasets (namespace, run_id, experiment_id, name, digest) VALUES ($1, $2, 1, 'train', $3)",
+    [NS, runId('a'), '1'.repeat(32)],
+  );
+  assert.equal(await stays(), true);
+  await set(runId('a'), 'lifecycle_stage', 'deleted');
+  await set(runId('a'), 'deleted_time', new Date());
+  await collect();
+  assert.equal(await stays(), false);
+});
+
+test('data that a run under way reads stays until it ends; other data does not', async () => {
+  const stays = await superseded();
+  await run(runId('a'), { runKey: 'a', status: 'RUNNING' });
+  await set(runId('a'), 'spec', JSON.stringify({ inputs: [{ name: 'train', uri: 'data://a.csv' }] }));
+  assert.equal(await stays(), true);
+  await set(runId('a'), 'spec', JSON.stringify({ inputs: [{ name: 'train', uri: 'data://b.csv' }] }));
+  assert.equal(await stays(), false);
+});
+
+test('data behind a candidate of a search stays', async () => {
+  const stays = await superseded();
+  await run(runId('a'), { runKey: 'a' });
+  await trial('b', 'a');
+  assert.equal(await stays(), true);
 });

@@ -1,5 +1,5 @@
 /**
- * Garbage collection: versions that retention gives up, then rows whose deletion is long past, then bytes that nothing
+ * Garbage collection: versions and runs that retention gives up, then rows whose deletion is long past, then bytes that nothing
  * speaks for. In this order every step may be repeated, and a run that is cut short is finished by the next.
  */
 import type { ExpiredRow, GarbageRows, RetiredVersion } from '@slipway/database';
@@ -26,10 +26,15 @@ export interface GcOptions {
   readonly keepLast?: number | undefined;
   /** Younger versions stay. Without either setting all versions do. */
   readonly maxAgeMs?: number | undefined;
+  /** Versions in one of these stages stay in any case. Absent: those in any stage but None. */
+  readonly keepStages?: readonly string[] | undefined;
+  /** The same of runs, by experiment and by their end. Without either setting all runs stay. */
+  readonly runs?: { readonly keepLast?: number | undefined; readonly maxAgeMs?: number | undefined };
 }
 
 export type Found = { readonly namespace: string } & (
   | ({ readonly what: 'version'; readonly reason: 'Retention' } & RetiredVersion)
+  | { readonly what: 'run'; readonly reason: 'Retention'; readonly id: string }
   | ({ readonly what: 'row'; readonly reason: 'Deleted' } & ExpiredRow)
   | { readonly what: 'object'; readonly reason: Candidate['reason']; readonly path: string; readonly size: number }
   | { readonly what: 'upload'; readonly reason: 'Unfinished'; readonly path: string }
@@ -37,6 +42,8 @@ export type Found = { readonly namespace: string } & (
 
 export interface GcSummary {
   readonly versions: number;
+  /** Given up by retention: deleted as a client would, for the grace to begin. */
+  readonly runs: number;
   readonly rows: number;
   readonly objects: number;
   readonly bytes: number;
@@ -55,13 +62,28 @@ interface Sweep extends GcDeps {
 const pathOf = ({ namespace }: Sweep, key: string): string => key.slice(artifactKey(namespace, '').length);
 
 async function retireVersions({ rows, options, namespace, now, report }: Sweep): Promise<number> {
-  const { keepLast, maxAgeMs, dryRun } = options;
+  const { keepLast, maxAgeMs, keepStages, dryRun } = options;
   let count = 0;
   const createdBefore = maxAgeMs === undefined ? undefined : now() - maxAgeMs;
-  for (const version of await rows.retirable(namespace, { keepLast, createdBefore })) {
-    if (!dryRun && !(await rows.retire(namespace, version))) continue;
+  for (const version of await rows.retirable(namespace, { keepLast, createdBefore, keepStages })) {
+    if (!dryRun && !(await rows.retire(namespace, version, { keepStages }))) continue;
     report({ namespace, what: 'version', reason: 'Retention', ...version });
     count += 1;
+  }
+  return count;
+}
+
+/** Runs after versions: a version that was just given up holds no run any more. */
+async function retireRuns({ rows, options, namespace, now, report }: Sweep): Promise<number> {
+  const { keepLast, maxAgeMs } = options.runs ?? {};
+  const endedBefore = maxAgeMs === undefined ? undefined : now() - maxAgeMs;
+  const ids = await rows.retirableRuns(namespace, { keepLast, endedBefore });
+  let count = 0;
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const some = ids.slice(from, from + AT_ONCE);
+    const gone = options.dryRun ? some : await rows.retireRuns(namespace, some);
+    for (const id of gone) report({ namespace, what: 'run', reason: 'Retention', id });
+    count += gone.length;
   }
   return count;
 }
@@ -166,15 +188,17 @@ async function sweepUploads(sweep: Sweep): Promise<number> {
 /** Collects, or in a dry run only reports. Throws when Postgres or the store is away; what was taken by then is taken. */
 export async function runGc(deps: GcDeps, options: GcOptions): Promise<GcSummary> {
   const namespaces = options.namespace === undefined ? await deps.rows.namespaces() : [options.namespace];
-  let summary: GcSummary = { versions: 0, rows: 0, objects: 0, bytes: 0, uploads: 0 };
+  let summary: GcSummary = { versions: 0, runs: 0, rows: 0, objects: 0, bytes: 0, uploads: 0 };
   for (const namespace of namespaces) {
     const sweep: Sweep = { ...deps, options, namespace, cutoff: deps.now() - options.graceMs };
     const versions = await retireVersions(sweep);
+    const runs = await retireRuns(sweep);
     const rows = await purgeRows(sweep);
     const { objects, bytes } = await sweepObjects(sweep);
     const uploads = await sweepUploads(sweep);
     summary = {
       versions: summary.versions + versions,
+      runs: summary.runs + runs,
       rows: summary.rows + rows,
       objects: summary.objects + objects,
       bytes: summary.bytes + bytes,
