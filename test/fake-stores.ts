@@ -35,6 +35,8 @@ export class FakeStores {
   readonly counted: string[] = [];
   health: DependencyHealth = { postgres: { up: true }, objectStorage: { up: true } };
   namespaceIsBeingDeleted = false;
+  /** When what is published ends; absent: when it began. */
+  clock?: () => Date;
   /** Called before every write with its name; throw to fail it. */
   onWrite: (write: string) => void = () => {};
 
@@ -47,15 +49,19 @@ export class FakeStores {
   publish(runKey: string, model: string, metrics: Record<string, number> = {}): number {
     const run = this.runs.get(runKey) as Run;
     if (run.version !== undefined) return run.version;
-    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, metrics });
+    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: this.#endOf(run), metrics });
     return this.#number(runKey, model);
   }
 
   /** As `publish`, for a trial of a search: its model is a candidate. */
   publishTrial(runKey: string, model: string, metrics: Record<string, number>): void {
     const run = this.runs.get(runKey) as Run;
-    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: run.startTime, metrics });
+    this.runs.set(runKey, { ...run, status: 'FINISHED', endTime: this.#endOf(run), metrics });
     this.candidates.set(runKey, model);
+  }
+
+  #endOf({ startTime }: Run): string {
+    return this.clock?.().toISOString() ?? startTime;
   }
 
   #number(runKey: string, model: string): number {

@@ -1,86 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runKeyFor } from '@slipway/contract';
-import { FakeKube } from '../../../../test/fake-kube.ts';
-import { FakeStores } from '../../../../test/fake-stores.ts';
 import { Job } from '../../api/batch-job.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
-import { processKey } from '../../runtime/process-key.ts';
-import { WorkQueue } from '../../runtime/work-queue.ts';
 import { ModelVersion } from '../model-version/api.ts';
-import { TrainingJob } from './api.ts';
-import { trainingJobController } from './index.ts';
-import { jobKey, runLabel } from './names.ts';
-
-const key = { namespace: 'team-a', name: 'iris' };
-const START = Date.parse('2026-01-01T00:00:00Z');
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
-/** The key of the run that the spec of this generation asked for. */
-const keyOfGeneration = (generation: number) => runKeyFor('u1', { kind: 'spec', generation });
-const firstRun = keyOfGeneration(1);
-
-const asJson = (object: object): KubeObject => JSON.parse(JSON.stringify(object)) as KubeObject;
-
-/** A cluster with one TrainingJob, its stores, and a clock; `turn` is one reconcile by a freshly started operator. */
-function world(spec: object = {}) {
-  const stores = new FakeStores();
-  // As JSON, so that an undefined field is no field.
-  const kube = new FakeKube().put(
-    asJson({
-      apiVersion: TrainingJob.apiVersion,
-      kind: 'TrainingJob',
-      metadata: { ...key, uid: 'u1', generation: 1 },
-      spec: {
-        model: 'iris',
-        algorithm: { name: 'logistic-regression', target: 'species' },
-        inputs: [{ name: 'train', uri: 'builtin://iris.csv' }],
-        ...spec,
-      },
-    }),
-  );
-  const clock = { now: START };
-  const definition = trainingJobController(stores.deps);
-  const turn = () => {
-    const ctx = { kube, log: silent, now: () => new Date(clock.now), signal: new AbortController().signal };
-    const queue = new WorkQueue();
-    return processKey(definition, ctx, queue, key).finally(() => queue.close());
-  };
-  const read = () => kube.get(TrainingJob, key) as TrainingJob;
-  const succeeded = () => read().status?.conditions?.find(({ type }) => type === 'Succeeded');
-  const change = (change: object, metadata: object = {}) => {
-    const { spec: before, ...rest } = read();
-    const generation = (rest.metadata.generation ?? 1) + 1;
-    kube.put(
-      asJson({ ...rest, metadata: { ...rest.metadata, generation, ...metadata }, spec: { ...before, ...change } }),
-    );
-  };
-  const jobOf = (runKey: string) => kube.get(Job, jobKey({ metadata: key }, runKey));
-  const setJob = (runKey: string, status: object) => kube.put({ ...(jobOf(runKey) as Job), status } as KubeObject);
-  const addPod = (runKey: string, status: object, name = 'pod-1') =>
-    kube.put({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace: 'team-a', name, labels: runLabel(runKey), creationTimestamp: '2026-01-01T00:00:01Z' },
-      status,
-    } as KubeObject);
-  const jobs = () => kube.list(Job).map(({ metadata }) => metadata.name);
-  return { stores, kube, clock, turn, read, succeeded, change, jobOf, setJob, addPod, jobs };
-}
-
-const failedJob = (reason = 'BackoffLimitExceeded') => ({
-  conditions: [
-    { type: 'Failed', status: 'True', reason, message: 'Job said so', lastTransitionTime: '2026-01-01T00:00:30Z' },
-  ],
-});
-const failedPod = (name: string, terminated: object) => ({
-  phase: 'Failed',
-  initContainerStatuses: [{ name, state: { terminated } }],
-});
-const runningPod = (name: string) => ({
-  phase: 'Running',
-  containerStatuses: [{ name, state: { running: { startedAt: '2026-01-01T00:00:02Z' } } }],
-});
+import { jobKey } from './names.ts';
+import { failedJob, failedPod, firstRun, key, keyOfGeneration, runningPod, START, world } from './testing/world.ts';
 
 test('a new TrainingJob starts one run and one Job, and says it waits', async () => {
   const { turn, stores, jobs, succeeded } = world();
