@@ -80,7 +80,7 @@ function encode(column: Float32Array, edges: Float32Array, codes: Uint8Array): b
   let missing = false;
   for (let i = 0; i < column.length; i++) {
     const x = column[i] as number;
-    if (x !== x) {
+    if (Number.isNaN(x)) {
       codes[i] = MISSING;
       missing = true;
       continue;

@@ -25,7 +25,7 @@ function addTree(
     let asked = feature[0] as number;
     while (asked >= 0) {
       const value = x[row + asked] as number;
-      const goesLeft = value <= (threshold[node] as number) || (value !== value && missingLeft[node] === 1);
+      const goesLeft = value <= (threshold[node] as number) || (missingLeft[node] === 1 && Number.isNaN(value));
       node = (goesLeft ? left[node] : right[node]) as number;
       asked = feature[node] as number;
     }
