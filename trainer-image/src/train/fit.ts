@@ -1,5 +1,6 @@
 /** One algorithm, its parameters and a design become a model. */
 import type { AlgorithmName, ParameterValue } from '@slipway/contract';
+import { fitGradientBoosting } from '../learn/gradient-boosting.ts';
 import { fitLinearRegression } from '../learn/linear-regression.ts';
 import { fitLogisticRegression } from '../learn/logistic-regression.ts';
 import { fitRandomForest } from '../learn/random-forest.ts';
@@ -63,9 +64,27 @@ const randomForest: Fit = ({ design, target }, parameters, onProgress) =>
     onProgress,
   });
 
-const notYet: Fit = () => {
-  throw new Error('this algorithm is not there yet');
-};
+/** With `auto` where rows are many enough to spare some. */
+const stopsEarly = (rule: string, rows: number): boolean => (rule === 'auto' ? rows > 10_000 : rule === 'true');
+
+const gradientBoosting: Fit = ({ design, target }, parameters, onProgress) =>
+  fitGradientBoosting(design, target.task === 'classification' ? target.ids : target.values, {
+    task: target.task,
+    classes: classesOf(target),
+    learningRate: number(parameters, 'learning_rate'),
+    maxIterations: number(parameters, 'max_iter'),
+    maxLeafNodes: numberOrNone(parameters, 'max_leaf_nodes'),
+    maxDepth: numberOrNone(parameters, 'max_depth'),
+    minSamplesLeaf: number(parameters, 'min_samples_leaf'),
+    l2: number(parameters, 'l2_regularization'),
+    maxBins: number(parameters, 'max_bins'),
+    earlyStopping: stopsEarly(parameters['early_stopping'] as string, design.rows),
+    validationFraction: number(parameters, 'validation_fraction'),
+    nIterNoChange: number(parameters, 'n_iter_no_change'),
+    tol: number(parameters, 'tol'),
+    seed: number(parameters, 'random_state'),
+    onProgress,
+  });
 
 /** Same problem and parameters, same model. */
 export const FITS: Readonly<Record<AlgorithmName, Fit>> = {
@@ -73,7 +92,7 @@ export const FITS: Readonly<Record<AlgorithmName, Fit>> = {
   'linear-regression': linear(() => 0),
   ridge: linear((parameters) => number(parameters, 'alpha')),
   'random-forest': randomForest,
-  'gradient-boosting': notYet,
+  'gradient-boosting': gradientBoosting,
 };
 
 /** The target of those rows, in their order. */
