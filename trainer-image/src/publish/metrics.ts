@@ -43,3 +43,14 @@ export function metricPoints(json: string | undefined, lines: string | undefined
     `${points.length} metric points: expected at most ${MOST_POINTS}; log fewer steps`,
   );
 }
+
+/** The last value of every metric: of the highest step, of those the latest, and of those the greatest, as the registry has it. */
+export function lastValues(points: Points): ReadonlyMap<string, number> {
+  const last = new Map<string, Points[number]>();
+  for (const point of points) {
+    const known = last.get(point.key);
+    const order = known && (point.step - known.step || point.timestamp - known.timestamp || point.value - known.value);
+    if (order === undefined || order > 0) last.set(point.key, point);
+  }
+  return new Map([...last].map(([key, { value }]) => [key, value]));
+}

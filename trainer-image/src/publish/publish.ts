@@ -17,19 +17,26 @@ import { FailureError } from '../failure.ts';
 import type { Log } from '../log.ts';
 import type { Persist } from '../persist.ts';
 import type { Publishable } from './collect.ts';
-import { readOutput } from './findings.ts';
+import { evidenceFor } from './evidence.ts';
+import type { ExternalRun } from './external.ts';
+import { type Output, readOutput } from './findings.ts';
+import { judge } from './gates.ts';
 import { manifestFor, requestFor, type Stored } from './request.ts';
 import { measureFiles, uploadVerified } from './upload.ts';
 
 export interface PublishContext {
   readonly inputDir: string;
   readonly outputDir: string;
+  /** What the models that gates compare said of the held-out rows. */
+  readonly answersDir: string;
   /** Names this attempt's prefix: the first 12 hex characters of the SHA-256 of the pod's uid. */
   readonly attempt: string;
   /** Opens the tenant's store with the credentials as they are at that moment. */
   readonly openStore: () => Promise<ObjectStore>;
   readonly findPublished: (runKey: string) => Promise<PublishResult | undefined>;
   readonly publishRun: (request: PublishRequest) => Promise<PublishResult>;
+  /** Tells an MLflow server elsewhere of the run. Takes half a minute at most, and never fails. */
+  readonly tellExternal: (uri: string, run: ExternalRun) => Promise<void>;
   readonly persist: Persist;
   readonly now: () => number;
   readonly log: Log;
@@ -47,14 +54,42 @@ export async function publish(run: PublishRun, context: PublishContext): Promise
     return earlier;
   }
   const endTime = context.now();
-  const output = await readOutput(run, context.inputDir, context.outputDir, endTime);
+  const output = await findingsFor(run, endTime, context);
   const stored = await store(run, output.files, context);
+  const request = requestFor(run, stored, output, endTime);
+  await tellExternal(run, request, context);
   const result = await persist('publishing the run', () =>
-    context.publishRun(requestFor(run, stored, output, endTime)).catch((error) => refusal(run, error)),
+    context.publishRun(request).catch((error) => refusal(run, error)),
   );
   step('committed');
-  log('info', 'run published', { runKey: run.runKey, version: result.version, files: stored.files.length });
+  const gate = request.gate && { gatePassed: request.gate.passed };
+  log('info', 'run published', { runKey: run.runKey, version: result.version, files: stored.files.length, ...gate });
   return result;
+}
+
+/** What the trainer left, and what its gates come to. */
+async function findingsFor(run: PublishRun, endTime: number, context: PublishContext): Promise<Output> {
+  const { inputDir, outputDir, answersDir, log } = context;
+  const output = await readOutput(run, inputDir, outputDir, run.startTime ?? endTime);
+  if (run.isTrial && run.model !== undefined && !output.hasModel) {
+    throw new FailureError(
+      'NoModelProduced',
+      `the trainer wrote no /output/${MODEL_FILE}: a trial of a search has to, because only the best model is registered; ` +
+        'write it there, or remove spec.model to compare metrics alone',
+    );
+  }
+  const gates = run.register?.gate ?? [];
+  if (gates.length === 0) return output;
+  const gate = judge(gates, await evidenceFor(gates, { metrics: output.metrics, outputDir, answersDir }));
+  for (const { metric, passed, message } of gate.results)
+    log(passed ? 'info' : 'warn', 'gate', { metric, passed, result: message });
+  return { ...output, gate };
+}
+
+async function tellExternal(run: PublishRun, { params, metrics, endTime }: PublishRequest, context: PublishContext) {
+  const { externalTrackingUri: uri, experiment = run.trainingJob, startTime = endTime, runKey, trainingJob } = run;
+  if (uri === undefined) return;
+  await context.tellExternal(uri, { experiment, runKey, trainingJob, startTime, endTime, params, metrics });
 }
 
 function refusal(run: PublishRun, error: unknown): never {

@@ -2,6 +2,7 @@
 import {
   type ArtifactFile,
   artifactDigest,
+  type GateVerdict,
   type InputDigests,
   type Manifest,
   MODEL_FOLDER,
@@ -29,6 +30,8 @@ export interface Findings {
   readonly usedParameters: Parameters;
   readonly signature: ModelSignature | undefined;
   readonly inputs: InputDigests | undefined;
+  /** What the gates came to; undefined when there are none. */
+  readonly gate?: GateVerdict;
 }
 
 export const manifestFor = (run: PublishRun, { attempt, files }: Stored): Manifest => ({
@@ -43,6 +46,40 @@ const insideModel = (files: readonly ArtifactFile[]): ArtifactFile[] =>
     .filter(({ path }) => path.startsWith(`${MODEL_FOLDER}/`))
     .map((file) => ({ ...file, path: file.path.slice(MODEL_FOLDER.length + 1) }));
 
+/** What the version gets: tags in any case, stage and aliases only when its gates passed. */
+function registrationFor({ register }: PublishRun, gate: GateVerdict | undefined): Partial<PublishRequest> {
+  const { stage, aliases, tags } = register ?? {};
+  const isOpen = gate?.passed !== false;
+  const asked = { ...(stage !== undefined && { stage }), ...(aliases && { aliases }) };
+  return {
+    ...(isOpen && Object.keys(asked).length > 0 && { register: asked }),
+    ...(tags && { versionTags: tags }),
+    ...(gate && { gate }),
+  };
+}
+
+function modelFor(run: PublishRun, model: string, stored: Stored, findings: Findings): PublishRequest['model'] {
+  const files = insideModel(stored.files);
+  const { signature, inputs, gate } = findings;
+  return {
+    model,
+    format: 'onnx',
+    artifact: {
+      uri: s3Uri({ bucket: stored.bucket, key: `${stored.prefix}/${MODEL_FOLDER}` }),
+      files,
+      digest: artifactDigest(files),
+    },
+    ...(signature && { signature }),
+    lineage: {
+      trainingJob: run.trainingJob,
+      runKey: run.runKey,
+      image: run.image,
+      ...(inputs && { inputs: inputs.map(({ name, uri, sha256 }) => ({ name, uri, sha256 })) }),
+      ...(gate && { gate }),
+    },
+  };
+}
+
 /** Parameters somebody asked for keep the text they were asked for with. */
 export function requestFor(run: PublishRun, stored: Stored, findings: Findings, endTime: number): PublishRequest {
   const request: PublishRequest = {
@@ -50,28 +87,12 @@ export function requestFor(run: PublishRun, stored: Stored, findings: Findings, 
     endTime,
     metrics: findings.metrics,
     params: { ...findings.usedParameters, ...run.parameters },
+    ...(findings.inputs && findings.inputs.length > 0 && { inputs: findings.inputs }),
   };
   if (run.model === undefined) return request;
+  const asked = { ...request, ...registrationFor(run, findings.gate) };
+  const model = findings.hasModel ? modelFor(run, run.model, stored, findings) : undefined;
   // The trainer may have registered its model itself, by an mlflow client.
-  if (!findings.hasModel) return { ...request, adopt: run.model };
-  const files = insideModel(stored.files);
-  return {
-    ...request,
-    model: {
-      model: run.model,
-      format: 'onnx',
-      artifact: {
-        uri: s3Uri({ bucket: stored.bucket, key: `${stored.prefix}/${MODEL_FOLDER}` }),
-        files,
-        digest: artifactDigest(files),
-      },
-      ...(findings.signature && { signature: findings.signature }),
-      lineage: {
-        trainingJob: run.trainingJob,
-        runKey: run.runKey,
-        image: run.image,
-        ...(findings.inputs && { inputs: findings.inputs.map(({ name, uri, sha256 }) => ({ name, uri, sha256 })) }),
-      },
-    },
-  };
+  if (!model) return { ...asked, adopt: run.model };
+  return { ...asked, model, ...(run.isTrial && { isCandidate: true }) };
 }

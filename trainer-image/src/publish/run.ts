@@ -1,4 +1,4 @@
-import { CREDENTIALS_DIR, INPUT_DIR, OUTPUT_DIR, PublishRun, shortHash } from '@slipway/contract';
+import { ANSWERS_DIR, CREDENTIALS_DIR, INPUT_DIR, OUTPUT_DIR, PublishRun, shortHash } from '@slipway/contract';
 import { connect, findPublished, publishRun, type Queryable } from '@slipway/database';
 import { openObjectStore } from '@slipway/object-store';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ import {
 } from '../environment.ts';
 import type { Log } from '../log.ts';
 import { persistence } from '../persist.ts';
+import { tellExternal } from './external.ts';
 import { publish } from './publish.ts';
 
 const PublishEnv = z.object({
@@ -22,6 +23,7 @@ const PublishEnv = z.object({
   DENIED_GRACE_SECONDS: DeniedGraceSeconds,
   INPUT_DIR: z.string().default(INPUT_DIR),
   OUTPUT_DIR: z.string().default(OUTPUT_DIR),
+  ANSWERS_DIR: z.string().default(ANSWERS_DIR),
   CREDENTIALS_DIR: z.string().default(CREDENTIALS_DIR),
 });
 
@@ -37,10 +39,12 @@ export async function runPublish(log: Log, env: Env, step: (name: string) => voi
   await publish(config.PUBLISH_RUN, {
     inputDir: config.INPUT_DIR,
     outputDir: config.OUTPUT_DIR,
+    answersDir: config.ANSWERS_DIR,
     attempt: shortHash(config.POD_UID, 12),
     openStore: async () => openObjectStore(await readObjectStorageAccess(dir)),
     findPublished: (runKey) => withPostgres((on) => findPublished(on, runKey)),
     publishRun: (request) => withPostgres((on) => publishRun(on, request)),
+    tellExternal: (uri, run) => tellExternal(uri, run, log),
     persist: persistence({
       log,
       deadline: Date.now() + config.PUBLISH_DEADLINE_SECONDS * 1000,

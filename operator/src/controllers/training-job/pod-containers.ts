@@ -50,7 +50,7 @@ const PUBLISH_RESOURCES = {
   limits: { ...CARRIER.limits, 'ephemeral-storage': POD_DISK },
 } as const;
 /** It holds a few hundred metric points and one connection. */
-const WATCH_RESOURCES = { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '128Mi' } } as const;
+const WATCH_RESOURCES = { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } } as const;
 
 const isTracked = ({ tracking }: TrainingJobSpec): boolean => tracking?.enabled !== false;
 
