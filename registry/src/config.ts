@@ -13,6 +13,8 @@ const namespaceName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, '
 const roleName = z.string().regex(/^[a-z0-9.-]+$/, 'expected the name of a ClusterRole');
 const wholeNumber = (least: number, most: number, fallback: number) =>
   z.coerce.number(`expected a whole number from ${least} to ${most}`).int().min(least).max(most).default(fallback);
+const count = z.string().regex(/^[1-9]\d{0,5}$/, 'expected a number from 1 on');
+const duration = z.string().regex(/^\d{1,6}[smhd]$/, 'expected a duration such as 90d');
 const yesOrNo = z.enum(['true', 'false']);
 /** `a, b` → [a, b]; absent → []. */
 const listOf = <Item extends z.ZodType<unknown, string>>(item: Item) =>
@@ -48,14 +50,17 @@ export const RegistryVariables = z.object({
     .optional(),
   POSTGRES_POOL_SIZE: wholeNumber(2, 200, 16),
   // Read by the subcommand gc (gc/command.ts), and checked for every start.
-  RETENTION_KEEP_LAST: z
+  RETENTION_KEEP_LAST: count.optional(),
+  RETENTION_MAX_AGE: duration.optional(),
+  RETENTION_KEEP_STAGES: z
     .string()
-    .regex(/^[1-9]\d{0,5}$/, 'expected a number from 1 on')
+    .regex(
+      /^(none|(Staging|Production|Archived)(, *(Staging|Production|Archived))*)$/,
+      'expected none, or Staging, Production and Archived with commas',
+    )
     .optional(),
-  RETENTION_MAX_AGE: z
-    .string()
-    .regex(/^\d{1,6}[smhd]$/, 'expected a duration such as 90d')
-    .optional(),
+  RETENTION_RUNS_KEEP_LAST: count.optional(),
+  RETENTION_RUNS_MAX_AGE: duration.optional(),
   DRAIN_SECONDS: wholeNumber(0, 60, 3),
 });
 

@@ -141,10 +141,12 @@ test('garbage collection is told the stores, its grace and the retention', () =>
     graceMs: 7 * day,
     keepLast: undefined,
     maxAgeMs: undefined,
+    keepStages: ['Staging', 'Production', 'Archived'],
+    runs: { keepLast: undefined, maxAgeMs: undefined },
   });
   const registryValues = {
     gc: { schedule: '0 1 * * 0', grace: '12h', dryRun: true },
-    retention: { keepLast: 10, maxAge: '90d' },
+    retention: { keepLast: 10, maxAge: '90d', keepStages: ['Production'], runs: { keepLast: 100, maxAge: '30d' } },
   };
   assert.deepEqual(told({ registry: registryValues }), {
     ...none,
@@ -153,7 +155,10 @@ test('garbage collection is told the stores, its grace and the retention', () =>
     graceMs: 12 * hour,
     keepLast: 10,
     maxAgeMs: 90 * day,
+    keepStages: ['Production'],
+    runs: { keepLast: 100, maxAgeMs: 30 * day },
   });
+  assert.deepEqual(told({ registry: { retention: { keepStages: [] } } }).keepStages, []);
   assert.ok(!render({ registry: { gc: { enabled: false } } }).some(({ kind }) => kind === 'CronJob'));
 });
 

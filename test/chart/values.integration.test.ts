@@ -125,6 +125,7 @@ const others: Readonly<Record<string, unknown>> = {
   schedule: '0 0 * * *',
   grace: '1d',
   maxAge: '90d',
+  keepStages: ['Production'],
   pullSecrets: ['x'],
   watchNamespaces: ['x'],
   allowedOrigins: ['https://x.example'],
