@@ -381,6 +381,7 @@ test('a process that ends answers whoever waits', async (t) => {
   await looked.promise;
   stop.abort();
   assert.equal((await waiting).body.status, 'RUNNING');
+  assert.ok(looks <= 2, `it went on looking: ${looks} times`);
 });
 
 test('bodies that are too large or no request, other methods and paths are refused', async (t) => {
