@@ -51,8 +51,8 @@ install: images ## Install (or upgrade) the chart into the cluster
 demo: install ## From nothing to a prediction, a second version, a switch and back
 	@$(IN_CLUSTER) node scripts/demo.ts
 
-readme: install ## Refresh the outputs shown in the README from a live cluster
-	@$(IN_CLUSTER) node scripts/readme.ts
+readme: install ## Refresh the outputs shown in README and docs from a live cluster
+	@$(IN_CLUSTER) node scripts/readme.ts && node scripts/docs.ts
 
 integration: images ## Tests against real Postgres, MinIO and API server
 	@$(IN_CLUSTER) node scripts/tests.ts integration

@@ -72,7 +72,7 @@ const failing: Readonly<Record<string, Failing>> = {
     script: 'echo the data is wrong for good; exit 42',
     more: { retries: 3, nonRetriableExitCodes: [42] },
     reason: 'TrainerFailed',
-    message: /exit code 42[\s\S]*the data is wrong for good/,
+    message: /exit code 42[\s\S]*the data is wrong for good[\s\S]*not retried/,
     attempts: 1,
   },
   'tries-again': {
