@@ -13,6 +13,7 @@ import {
   MODEL_FILE,
   MODEL_FOLDER,
   ModelSignature,
+  normalizedName,
   PARAMS_FILE,
   Parameters,
   PROFILE_FILE,
@@ -27,6 +28,7 @@ import type { z } from 'zod';
 import { Json } from '../environment.ts';
 import { FailureError, listed } from '../failure.ts';
 import { ARTIFACTS_FOLDER, collectFiles, openRegular, readRegular } from '../publish/collect.ts';
+import { MOST_HELD_OUT_BYTES, targetsIn } from '../publish/evidence.ts';
 import { readOutput } from '../publish/findings.ts';
 import { metricPoints } from '../publish/metrics.ts';
 import { checkOnnx } from '../publish/onnx-envelope.ts';
@@ -58,10 +60,8 @@ async function finding(rule: string, work: () => Promise<Outcome>): Promise<Find
   try {
     return { rule, ...(await work()) };
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (error instanceof FailureError) return { rule, ...wrong(`${error.reason}: ${message}`) };
-    if (code !== 'EACCES') throw error;
-    return { rule, ...wrong(`it cannot be read by the user of the pod (${code}); do not take permissions away`) };
+    if (error instanceof FailureError) return { rule, ...wrong(`${error.reason}: ${error.message}`) };
+    throw error;
   }
 }
 
@@ -133,32 +133,26 @@ async function metrics(outputDir: string, name: typeof METRICS_FILE | typeof MET
   return ok(plural(points.length, 'value'));
 }
 
-async function heldOut(outputDir: string): Promise<Outcome> {
-  const text = await readRegular(join(outputDir, HELD_OUT_FILE), HELD_OUT_FILE);
-  if (text === undefined) return absent('a gate with notWorseThan has nothing to compare by');
-  const rows = rowsOf(text);
-  if (typeof rows === 'string') return wrong(rows);
-  const header = rows[0] ?? [];
-  const signature = await textOf(outputDir, SIGNATURE_FILE, true);
-  const told = signature === undefined ? undefined : Json.pipe(ModelSignature).safeParse(signature).data;
-  const needed = [...(told?.inputs.map(({ name }) => name) ?? []), TARGET_COLUMN];
-  const missing = needed.filter((name) => !header.includes(name));
-  if (missing.length > 0) {
-    return wrong(
-      `no column ${listed(missing)} in its header; expected every input of the signature and ${TARGET_COLUMN}`,
-    );
-  }
-  if (rows.length < 2) return wrong('it has a header and no row; write the rows the model was not fitted to');
-  return ok(plural(rows.length - 1, 'row'));
+/** The names in the first line of the held-out rows. */
+async function headerOf(outputDir: string): Promise<readonly string[]> {
+  const text = (await readRegular(join(outputDir, HELD_OUT_FILE), HELD_OUT_FILE, MOST_HELD_OUT_BYTES)) ?? '';
+  return (parse(text, { bom: true, to: 1 }) as string[][])[0] ?? [];
 }
 
-/** The rows of a CSV, the header among them; a string says why it is none. */
-function rowsOf(text: string): readonly (readonly string[])[] | string {
-  try {
-    return parse(text, { bom: true, skip_empty_lines: true }) as string[][];
-  } catch (error) {
-    return `not CSV: ${(error as Error).message}; write a header and rows of as many cells`;
-  }
+async function heldOut(outputDir: string): Promise<Outcome> {
+  const targets = await targetsIn(outputDir);
+  if (targets === undefined) return absent('a gate with notWorseThan has nothing to compare by');
+  if ('problem' in targets)
+    return wrong(`${targets.problem}; write a header with ${TARGET_COLUMN} and rows of as many cells`);
+  if (targets.length === 0) return wrong('it has a header and no row; write the rows the model was not fitted to');
+  const signature = await textOf(outputDir, SIGNATURE_FILE, true);
+  const inputs = signature === undefined ? [] : (Json.pipe(ModelSignature).safeParse(signature).data?.inputs ?? []);
+  const header = (await headerOf(outputDir)).map(normalizedName);
+  const missing = inputs.map(({ name }) => name).filter((name) => !header.includes(normalizedName(name)));
+  if (missing.length === 0) return ok(plural(targets.length, 'row'));
+  return wrong(
+    `no column ${listed(missing)} in its header; expected every input of the signature and ${TARGET_COLUMN}`,
+  );
 }
 
 const KNOWN: ReadonlySet<string> = new Set([

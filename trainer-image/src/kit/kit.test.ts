@@ -64,9 +64,9 @@ for (const [path, content, rule, message] of [
   ['metrics.jsonl', '{"key":"a"}', 'metrics.jsonl', /line 1: value/],
   ['params.json', '{"alpha": 1}', 'params.json', /alpha: /],
   ['progress.json', '{"percent": 250}', 'progress.json', /percent: /],
-  ['held-out.csv', 'x\n1\n', 'held-out.csv', /no column __target__ /],
+  ['held-out.csv', 'x\n1\n', 'held-out.csv', /no column __target__;/],
   ['held-out.csv', 'x,__target__\n', 'held-out.csv', /no row/],
-  ['held-out.csv', 'x,__target__\n1,2,3\n', 'held-out.csv', /not CSV: /],
+  ['held-out.csv', 'x,__target__\n1,2,3\n', 'held-out.csv', /not CSV /],
   ['metric.json', '{}', 'other files', /metric\.json: read by nobody/],
   ['artifacts/a\\b', 'x', 'model/, artifacts/', /cannot be used; rename it/],
 ] as const) {
@@ -81,6 +81,8 @@ test('held-out rows lack an input the signature has, also when that lies in the 
   await write('model/signature.json', JSON.stringify(SIGNATURE));
   await write('held-out.csv', 'z,__target__\n1,2\n');
   assert.match((await wrongs()).find(({ rule }) => rule === 'held-out.csv')?.message ?? '', /no column x /);
+  await write('held-out.csv', 'X,__target__\n1,2\n');
+  assert.deepEqual(await wrongs(), [], 'names match as in requests');
 });
 
 test('a link out of the output is found, and is not read', async () => {

@@ -9,11 +9,11 @@ import type { Comparison, Evidence } from './gates.ts';
 import { lastValues, type Points } from './metrics.ts';
 
 /** `predict` reads no more either. */
-const MOST_HELD_OUT_BYTES = 64 * 1024 ** 2;
+export const MOST_HELD_OUT_BYTES = 64 * 1024 ** 2;
 const MOST_ANSWER_BYTES = 16 * 1024 ** 2;
 
-/** The cells of the target's column; nothing else of the file is kept. */
-async function targetsIn(outputDir: string): Promise<Comparison['targets']> {
+/** The cells of the target's column; nothing else of the file is kept. Undefined when there is no file. */
+export async function targetsIn(outputDir: string): Promise<Comparison['targets']> {
   const file = await openRegular(join(outputDir, HELD_OUT_FILE), HELD_OUT_FILE);
   if (!file) return undefined;
   const { size } = await file.stat();
