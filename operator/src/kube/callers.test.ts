@@ -17,7 +17,11 @@ const user = { username: 'system:serviceaccount:team-a:default' };
 
 test('the API server is asked for the audience; one that knows nothing of audiences is not believed', async () => {
   assert.deepEqual(await saying({ authenticated: true, audiences: ['slipway'], user }).holderOf('t', 'slipway'), user);
-  assert.deepEqual((asked.at(-1)?.body as { spec: object }).spec, { token: 't', audiences: ['slipway'] });
+  assert.deepEqual(asked.at(-1)?.body, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    spec: { token: 't', audiences: ['slipway'] },
+  });
   assert.equal(await saying({ authenticated: true, user }).holderOf('t', 'slipway'), undefined);
   assert.equal(await saying({ authenticated: true, audiences: ['other'], user }).holderOf('t', 'slipway'), undefined);
   assert.equal(await saying({ error: 'expired' }).holderOf('t', 'slipway'), undefined);

@@ -268,6 +268,18 @@ test('a version that cannot start is rejected, the template goes back byte for b
   assert.match(here.condition('Ready').message, /version 2 is passed over: rejected, DigestMismatch/);
 });
 
+test('with spec.api.trainingJob the status says where to ask for training', async () => {
+  const here = world();
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const protocols = () => here.object().status?.endpoints?.map(({ protocol }) => protocol);
+  assert.deepEqual(protocols(), ['predict', 'open-inference-v2']);
+  here.patch({ api: { trainingJob: 'iris' } });
+  await converge(here);
+  assert.deepEqual(protocols(), ['predict', 'open-inference-v2', 'train']);
+  assert.equal(here.object().status?.endpoints?.at(-1)?.url, 'http://iris.team-a.svc/train');
+});
+
 test('the first version is rejected and there is no other: its Deployment goes', async () => {
   const here = world();
   here.kube.put(modelVersion(2));

@@ -40,6 +40,7 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     endpoints: [
       { protocol: 'predict', url: `${url}/predict` },
       { protocol: 'open-inference-v2', url: `${url}/v2/models/${encodeURIComponent(owner.spec.model)}` },
+      ...(owner.spec.api?.trainingJob === undefined ? [] : [{ protocol: 'train', url: `${url}/train` }]),
     ],
     replicas: situation.pods.length,
     readyReplicas: situation.pods.filter(({ isReady }) => isReady).length,
