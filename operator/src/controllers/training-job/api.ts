@@ -186,10 +186,12 @@ const Search = z
       .max(4294967295)
       .default(42)
       .describe('With method random: the same seed draws the same trials.'),
-    objective: z.object({
-      metric: MetricName.describe('The metric that decides, like validation_accuracy.'),
-      goal: z.enum(['maximize', 'minimize']).describe('Which end of it is good.'),
-    }),
+    objective: z
+      .object({
+        metric: MetricName.describe('The metric that decides, like validation_accuracy.'),
+        goal: z.enum(['maximize', 'minimize']).describe('Which end of it is good.'),
+      })
+      .describe('Which trial is the best.'),
   })
   .meta(
     cel({
