@@ -35,7 +35,7 @@ export async function mirror(
   row: ModelVersionRow,
 ): Promise<Mirrored> {
   let merged = merge(sidesOf(object, row));
-  if (isAgreed(object, merged)) return { rewritten: false, notes: [] };
+  if (isAgreed(object, merged) && !lacksGate(object, row)) return { rewritten: false, notes: [] };
   let after: ModelVersionRow | undefined = row;
   const fields = editedFields(merged.edit);
   if (fields.length > 0) {
@@ -48,7 +48,7 @@ export async function mirror(
   }
   // Deleted meanwhile: the next turn sees that.
   if (!after) return { rewritten: true, notes: [] };
-  await kube.patch(object, patchFor(object, projected(after)));
+  await kube.patch(object, patchFor(object, after));
   return { rewritten: true, notes: merged.conflicts.map(conflictNote) };
 }
 
@@ -84,13 +84,22 @@ async function takenFrom(
   );
 }
 
+/** A version that a script registered is judged when its run ends: its object may be there by then. */
+const lacksGate = ({ spec }: ModelVersion, { lineage }: ModelVersionRow): boolean =>
+  spec.lineage !== undefined && spec.lineage.gate === undefined && lineage.gate !== undefined;
+
 /** The object as it must be, as a merge patch: null removes. */
-function patchFor({ spec }: ModelVersion, labels: ReturnType<typeof projected>) {
+function patchFor(object: ModelVersion, row: ModelVersionRow) {
+  const { spec } = object;
+  const labels = projected(row);
   const { stage, aliases = null, tags, description = null } = specOf(labels);
   const dropped = Object.fromEntries(Object.keys(spec.tags ?? {}).map((key) => [key, null]));
   return {
     metadata: { annotations: { [SYNCED_ANNOTATION]: syncedText(labels) } },
-    spec: { stage, aliases, tags: tags ? { ...dropped, ...tags } : null, description },
+    spec: {
+      ...{ stage, aliases, tags: tags ? { ...dropped, ...tags } : null, description },
+      ...(lacksGate(object, row) && { lineage: { gate: row.lineage.gate } }),
+    },
   };
 }
 

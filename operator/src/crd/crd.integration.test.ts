@@ -352,6 +352,11 @@ test('ModelVersion: what it is never changes, field by field; what is said of it
       });
     }
   }
+  const gate = (message: string) => ({ passed: false, results: [{ metric: 'accuracy', passed: false, message }] });
+  await patched('iris-v1', { spec: { lineage: { gate: gate('0.5 is below 0.9') } } });
+  for (const value of [gate('0.95 is at least 0.9'), null])
+    await assert.rejects(patched('iris-v1', { spec: { lineage: { gate: value } } }), /lineage stays as it is/);
+  Object.assign(whole.lineage, { gate: gate('0.5 is below 0.9') });
   const said = {
     stage: 'Production',
     aliases: ['champion', 'a_b-1', 'größe', '模型'],

@@ -48,6 +48,21 @@ const Signature = z.object({
     .describe('What the model gives.'),
 });
 
+const Gate = z.object({
+  passed: z.boolean().describe('True when every one of them was met.'),
+  results: z
+    .array(
+      z.object({
+        metric: z.string().max(250).describe('The metric that was looked at.'),
+        passed: z.boolean().describe('Whether the gate was met.'),
+        message: z.string().max(1024).describe('Metric, value and bound in words.'),
+      }),
+    )
+    .max(32)
+    .meta({ 'x-kubernetes-list-type': 'atomic' })
+    .describe('Each gate.'),
+});
+
 export const STAGES = ['None', 'Staging', 'Production', 'Archived'] as const;
 /** How much of a version's labels an object holds; the registry may hold more. */
 export const MAX_ALIASES = 64;
@@ -58,10 +73,15 @@ export const MAX_DESCRIPTION = 8192;
 const immutable = (field: string) =>
   cel({
     rule: 'self == oldSelf',
-    message: `a model version never changes: ${field} stays as it is (stage, aliases, tags and description may change); make a new version`,
+    message: neverChanges(field),
   });
 /** A field that may be absent must not come or go either. */
-const OPTIONAL = ['version', 'signature', 'run', 'lineage'];
+const OPTIONAL = ['version', 'signature', 'run'];
+const LINEAGE = ['trainingJob', 'runKey', 'image', 'inputs'];
+const stays = (field: string): string => `has(self.${field}) == has(oldSelf.${field}) && ${unchanged(field)}`;
+const unchanged = (field: string): string => `(!has(self.${field}) || self.${field} == oldSelf.${field})`;
+const neverChanges = (field: string): string =>
+  `a model version never changes: ${field} stays as it is (stage, aliases, tags and description may change); make a new version`;
 
 export const ModelVersionSpec = z
   .object({
@@ -135,17 +155,29 @@ export const ModelVersionSpec = z
           .exactOptional()
           .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
           .describe('The data it was trained on.'),
+        gate: Gate.exactOptional().describe(
+          'What its gates came to when it was registered; absent: there were none. A version that failed is never latest. ' +
+            'A version that an MLflow client registered gets it when its run ends.',
+        ),
       })
+      .meta(
+        cel(
+          ...LINEAGE.map((field) => ({ rule: stays(field), message: neverChanges('lineage') })),
+          // It may come, once.
+          {
+            rule: '!has(oldSelf.gate) || (has(self.gate) && self.gate == oldSelf.gate)',
+            message: neverChanges('lineage'),
+          },
+        ),
+      )
       .exactOptional()
       .describe('Where it comes from.'),
   })
   .meta(
-    cel(
-      ...OPTIONAL.map((field) => ({
-        rule: `has(self.${field}) == has(oldSelf.${field}) && (!has(self.${field}) || self.${field} == oldSelf.${field})`,
-        message: `a model version never changes: ${field} stays as it is (stage, aliases, tags and description may change); make a new version`,
-      })),
-    ),
+    cel(...OPTIONAL.map((field) => ({ rule: stays(field), message: neverChanges(field) })), {
+      rule: 'has(self.lineage) == has(oldSelf.lineage)',
+      message: neverChanges('lineage'),
+    }),
   );
 export type ModelVersionSpec = z.infer<typeof ModelVersionSpec>;
 

@@ -684,3 +684,37 @@ test('a version that was numbered goes with its object, also before the object k
   assert.equal(await w.turn(), 'finalized');
   assert.equal(w.stores.versions[0]?.status, 'DELETED');
 });
+
+const failedGate = {
+  passed: false,
+  results: [{ metric: 'accuracy', passed: false, message: 'accuracy 0.5 is below min 0.9' }],
+};
+
+test('what the gates of a version came to stands in its object', () => {
+  const row = {
+    ...pending({ namespace: 'team-a', model: 'iris', version: 1, uri: URI }),
+    lineage: { gate: failedGate },
+  };
+  assert.deepEqual(modelVersionFor(row).spec.lineage, { gate: failedGate });
+});
+
+test('a version that a script registered is judged when its run ends: its object says so from then on', async () => {
+  const w = registered();
+  await w.settle();
+  w.stores.versions[0] = { ...w.stored(), lineage: { trainingJob: 'iris', gate: failedGate } };
+  await w.settle();
+  assert.deepEqual(w.read().spec.lineage, { gate: failedGate });
+  assert.equal(w.stored().stage, 'None');
+});
+
+test('a stage that was waiting for the proof comes from the row to the object, and nothing takes it back', async () => {
+  const w = registered();
+  await w.turn();
+  w.client({ stage: 'Production', aliases: { set: ['champion'], delete: [] } });
+  w.setJob(finished('Complete'));
+  w.addPod(succeededPod);
+  await w.settle();
+  assert.deepEqual([w.read().spec.stage, w.read().spec.aliases], ['Production', ['champion']]);
+  assert.deepEqual([w.stored().stage, w.said()], ['Production', 'True/Verified']);
+  assert.ok(!w.stores.writes.some((write) => write.startsWith('edit')));
+});
