@@ -1636,7 +1636,7 @@ ALTER TABLE slipway.run_requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE slipway.runs
   ADD COLUMN kept_metrics jsonb CHECK (jsonb_typeof(kept_metrics) = 'object');
 COMMENT ON COLUMN slipway.runs.kept_metrics IS 'Last value by metric of a run that is not tracked: what its TrainingJob shows. Null for tracked runs, whose metrics are rows.';
-COMMENT ON COLUMN slipway.runs.candidate IS 'What a trial published: {model, register, versionTags, gate} as in its request. Its search registers the best one.';
+COMMENT ON COLUMN slipway.runs.candidate IS 'What a trial published: {model, register, versionTags, gate} as in its request; without model when its script registered a version itself. Its search registers, and promotes, the best one.';
 
 ALTER TABLE slipway.model_versions
   ADD COLUMN promotion jsonb CHECK (jsonb_typeof(promotion) = 'object');
@@ -1849,6 +1849,11 @@ BEGIN
     number := slipway.register_published(run, request->'model');
   ELSIF request ? 'adopt' THEN
     number := slipway.adopt_version(run, request->>'adopt');
+    -- A trial's script may register what it likes; which of them is promoted the search decides.
+    IF run.parent_run_key IS NOT NULL THEN
+      new_candidate := jsonb_strip_nulls(jsonb_build_object('register', request->'register'));
+      request := request - 'register';
+    END IF;
   END IF;
   IF number IS NOT NULL THEN PERFORM slipway.dress_version(run, published_model, number, request); END IF;
   -- What was published outranks what the Job was thought to have come to: FAILED and KILLED become FINISHED.
@@ -1891,15 +1896,19 @@ BEGIN
         WHERE x.namespace = tenant AND x.run_id = trial.run_id ORDER BY x.name, x.digest
       ON CONFLICT DO NOTHING;
   END IF;
-  IF trial.candidate IS NOT NULL THEN
+  IF trial.version IS NOT NULL THEN
+    -- The trial's script registered it.
+    number := trial.version;
+    PERFORM slipway.dress_version(trial, trial.model, number, coalesce(trial.candidate, '{}'));
+  ELSIF trial.candidate IS NOT NULL THEN
     -- The version is the trial's: its bytes are, and so is its lineage.
     number := slipway.register_published(trial, trial.candidate->'model');
     PERFORM slipway.dress_version(trial, trial.candidate#>>'{model,model}', number, trial.candidate);
-    UPDATE slipway.runs r SET model = trial.candidate#>>'{model,model}', version = number
-      WHERE r.namespace = tenant AND r.run_id = trial.run_id;
+    trial.model := trial.candidate#>>'{model,model}';
+    UPDATE slipway.runs r SET model = trial.model, version = number WHERE r.namespace = tenant AND r.run_id = trial.run_id;
   END IF;
   UPDATE slipway.runs r SET status = 'FINISHED', end_time = ended, published_at = now(), gate = trial.gate,
-      kept_metrics = trial.kept_metrics, model = CASE WHEN number IS NOT NULL THEN trial.candidate#>>'{model,model}' END, version = number
+      kept_metrics = trial.kept_metrics, model = CASE WHEN number IS NOT NULL THEN trial.model END, version = number
     WHERE r.namespace = tenant AND r.run_id = search.run_id;
 END $$;
 COMMENT ON FUNCTION slipway.conclude_search IS 'Ends a RUNNING search as FINISHED with the last metrics, the params and the inputs of its best trial, and registers that trial''s candidate, all or nothing. One that has ended is left alone. Refuses (SL002) a trial that is not FINISHED.';

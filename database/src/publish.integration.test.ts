@@ -186,18 +186,23 @@ test('of an untracked run its metrics are kept for its TrainingJob alone, and it
   assert.equal((await version(number))?.runId, run.runId);
 });
 
-test('an adopted version gets gate and tags, and its stage at once when it was proven before', async () => {
-  const run = await start();
+/** What a script registers under its run. */
+async function scripted({ runId }: Run): Promise<number> {
   await registry.createModel(namespace, { name: 'iris', description: '', tags: {} });
   const made = await registry.createVersion(
     namespace,
     {
-      ...{ model: 'iris', sourceUri: `s3://slipway/${namespace}/m`, clientSource: 'models:/m', format: 'onnx' },
-      ...{ status: 'PENDING_REGISTRATION', runLink: '', description: '', tags: { a: 'script' }, runId: run.runId },
+      ...{ model: 'iris', sourceUri: `s3://slipway/${namespace}/m`, clientSource: 'models:/m', format: 'onnx', runId },
+      ...{ status: 'PENDING_REGISTRATION', runLink: '', description: '', tags: { a: 'script' } },
     },
     'mlflow',
   );
-  const number = made?.version as number;
+  return made?.version as number;
+}
+
+test('an adopted version gets gate and tags, and its stage at once when it was proven before', async () => {
+  const run = await start();
+  const number = await scripted(run);
   await prove(number);
   const { model: _, ...request } = publication(run);
   await publishRun(tenant, { ...request, ...PRODUCTION, adopt: 'iris', gate: passed, versionTags: { b: 'job' } });
@@ -255,6 +260,20 @@ test('a candidate is no version; concluding the search registers the best one, o
     told?.datasets.map(({ name }) => name),
     ['train'],
   );
+});
+
+test('of versions that the trials’ scripts registered themselves only the best is promoted', async () => {
+  const { search, trials } = await searchOf(2);
+  for (const trial of trials) {
+    await prove(await scripted(trial));
+    const { model: _, ...request } = publication(trial);
+    await publishRun(tenant, { ...request, ...PRODUCTION, adopt: 'iris', gate: passed, versionTags: { b: 'job' } });
+  }
+  assert.deepEqual(await stages(), { 1: 'None', 2: 'None' });
+  const concluded = await conclude(search, trials[0]);
+  assert.deepEqual([concluded?.model, concluded?.version], ['iris', 1]);
+  assert.deepEqual(await stages(), { 1: 'Production', 2: 'None' });
+  assert.deepEqual((await version(1))?.tags, { a: 'script', b: 'job' });
 });
 
 test('a search whose best trial failed its gates registers it without a stage', async () => {
