@@ -95,8 +95,9 @@ export function deadlineExceeded(spec: TrainingJobSpec, before?: string): { reas
   return { reason: Reason.DeadlineExceeded, message };
 }
 
-/** What the run that the status tells of was waiting for; undefined when all went its way. */
-export function waitedFor({ status }: TrainingJob): string | undefined {
+/** What this run was last said to wait for; undefined when all went its way, or when the status is about another run. */
+export function waitedFor({ status }: TrainingJob, runKey: string): string | undefined {
+  if (status?.runs?.[0]?.runKey !== runKey) return undefined;
   const before = findCondition(status?.conditions, SUCCEEDED);
   return before?.status === 'Unknown' && !CALM.has(before.reason) ? before.message : undefined;
 }

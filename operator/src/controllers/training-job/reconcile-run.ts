@@ -84,7 +84,7 @@ async function stepped(turn: Turn, { run, spec, failures }: Driven, since: strin
   const wrong = problemOf(spec);
   if (wrong) return fail(wrong);
   const job = ctx.kube.get(Job, jobKey(trainingJob, run.runKey));
-  const waited = waitedFor(trainingJob);
+  const waited = waitedFor(trainingJob, run.runKey);
   if (!job) {
     const seconds = Math.ceil(secondsLeft(spec, since, now));
     if (seconds <= 0) return fail(deadlineExceeded(spec, waited ?? failures.at(-1)?.message));

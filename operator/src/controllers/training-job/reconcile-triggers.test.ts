@@ -115,6 +115,24 @@ test('a clock that jumps back runs no tick twice; one that jumps forward runs on
   assert.equal(w.stores.runs.size, before + 1);
 });
 
+test('a run that starts after the clock was put back is the newest all the same', async () => {
+  const w = world();
+  w.clock.now = START + 5 * HOUR;
+  await w.turn();
+  w.publish(firstRun);
+  await w.turn();
+  w.clock.now = START + HOUR;
+  w.change({ parameters: { C: '2' } });
+  await w.turn();
+  await w.turn();
+  assert.deepEqual(w.runs(), ['g2 SpecChanged RUNNING', 'g1 Created FINISHED']);
+  assert.equal(w.succeeded()?.status, 'Unknown');
+  const made = w.kube.objects.get(`Job/team-a/${w.jobs().at(-1)}`) as unknown as {
+    spec: { activeDeadlineSeconds: number };
+  };
+  assert.equal(made.spec.activeDeadlineSeconds, 3600, 'no more time than its deadline');
+});
+
 test('a job created just before its tick and seen just after runs it', async () => {
   const w = world(hourly);
   w.clock.now = START + HOUR + 100;
@@ -180,7 +198,10 @@ test('Forbid: the newest tick waits and says so; the one before is missed', asyn
   await w.turn();
   w.clock.now = START + 2 * HOUR;
   await w.turn();
-  assert.match(w.succeeded()?.message ?? '', /the tick of 2026-01-01T02:00:00.000Z will start when it has ended/);
+  assert.match(
+    w.condition('Running')?.message ?? '',
+    /the tick of 2026-01-01T02:00:00.000Z will start when it has ended/,
+  );
   w.clock.now = START + 3 * HOUR;
   await w.turn();
   assert.equal(w.read().status?.missedRuns, 1);
@@ -285,7 +306,7 @@ test('requests run one after another with their parameters, and each is answered
   w.ask(id(3), { C: 'much' });
   await w.turn();
   assert.deepEqual(w.runs(), [`r${id(1)} Api RUNNING`]);
-  assert.match(w.succeeded()?.message ?? '', /a request will start when it has ended/);
+  assert.match(w.condition('Running')?.message ?? '', /a request will start when it has ended/);
   assert.equal(w.stores.requests[0]?.runId, w.stores.runs.get(requestKey(id(1)))?.runId);
   assert.match(w.stores.requests[2]?.refused ?? '', /parameter C: expected a number above 0.*"much"/);
   w.publish(requestKey(id(1)));

@@ -42,7 +42,8 @@ export function resultFor(trainingJob: TrainingJob, turned: Turned): Result<Trai
   const status = statusFor(trainingJob, {
     rows: driven.map(({ run }) => run),
     details: new Map(driven.map((one) => [one.run.runKey, detailOf(trainingJob, one, searches)])),
-    outcome: { ...outcome, message: [outcome.message, ...waitingText(plan), ...(problem ? [problem] : [])].join('; ') },
+    outcome: problem === undefined ? outcome : { ...outcome, message: `${outcome.message}; ${problem}` },
+    waiting: waitingText(plan),
     progress: progressNow(driven, searches),
     ticks: plan.tickStatus,
     sla: slaCondition(expected, now),
@@ -93,10 +94,10 @@ function progressNow(driven: readonly Driven[], searches: Searches): string | un
 const nameOf = ({ scheduledTime, cause }: Start): string =>
   scheduledTime !== undefined ? `the tick of ${scheduledTime}` : cause === 'Api' ? 'a request' : 'a run by hand';
 
-function waitingText({ waiting }: Plan): string[] {
+function waitingText({ waiting }: Plan): string | undefined {
   const [first, ...others] = waiting;
-  if (!first) return [];
-  return [`${nameOf(first)}${others.length > 0 ? ` and ${others.length} more` : ''} will start when it has ended`];
+  if (!first) return undefined;
+  return `${nameOf(first)}${others.length > 0 ? ` and ${others.length} more` : ''} will start when it has ended`;
 }
 
 function whenToLook({ driven, plan, expected, now }: Turned, status: TrainingJobStatus): number | undefined {

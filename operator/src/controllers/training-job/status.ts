@@ -38,6 +38,8 @@ export interface Seen {
   /** By run key. */
   readonly details: ReadonlyMap<string, Detail>;
   readonly outcome: Outcome;
+  /** What starts when the run that goes on has ended. */
+  readonly waiting?: string | undefined;
   readonly progress?: string | undefined;
   readonly ticks: TickStatus;
   readonly sla?: NewCondition | undefined;
@@ -69,10 +71,10 @@ export function withOutcome(trainingJob: TrainingJob, outcome: Outcome, now: Dat
 }
 
 function conditionsOf({ status, metadata, spec }: TrainingJob, seen: Seen, now: Date): Condition[] {
-  const { rows, outcome, sla } = seen;
+  const { rows, outcome, sla, waiting } = seen;
   const given: readonly (NewCondition | undefined)[] = [
     { type: SUCCEEDED, ...outcome },
-    runningCondition(rows, outcome),
+    runningCondition(rows, outcome, waiting),
     spec.model === undefined ? undefined : registeredCondition(rows),
     gateCondition(rows),
     sla,
@@ -84,7 +86,11 @@ function conditionsOf({ status, metadata, spec }: TrainingJob, seen: Seen, now: 
   return given.filter((one) => one !== undefined).reduce((all, next) => withCondition(all, next, at), kept);
 }
 
-function runningCondition(rows: readonly Run[], { reason }: Outcome): NewCondition | undefined {
+function runningCondition(
+  rows: readonly Run[],
+  { reason }: Outcome,
+  waiting: string | undefined,
+): NewCondition | undefined {
   const open = rows.filter(({ status }) => status === 'RUNNING');
   const [first] = open;
   if (!first) {
@@ -93,7 +99,7 @@ function runningCondition(rows: readonly Run[], { reason }: Outcome): NewConditi
       : { type: RUNNING, status: 'False', reason: 'NoRun', message: 'no run goes on' };
   }
   const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
-  const message = `run ${first.runId} (${first.cause})${others} since ${open.at(-1)?.startTime}`;
+  const message = `run ${first.runId} (${first.cause})${others} since ${open.at(-1)?.startTime}${waiting === undefined ? '' : `; ${waiting}`}`;
   return { type: RUNNING, status: 'True', reason: first === rows[0] ? reason : Reason.Running, message };
 }
 
