@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ObjectStorageAccess, PostgresAccess, PublishRun } from '@slipway/contract';
+import { type ObjectStorageAccess, type PostgresAccess, type PublishRun, runKeyFor } from '@slipway/contract';
+import type { StartRun } from '@slipway/database';
 import { connect, migrate, openStores } from '@slipway/database';
 import { assumeTenantRole, openObjectStore, publishPolicy } from '@slipway/object-store';
 import { startPostgres } from '../../database/testing/postgres.ts';
@@ -50,7 +51,14 @@ async function tenantCredentials(
 export async function startTenant() {
   const started = await startStores();
   const folder = await mkdtemp(join(tmpdir(), 'slipway-publish-'));
-  const dirs = { INPUT_DIR: join(folder, 'input'), OUTPUT_DIR: join(folder, 'output'), CREDENTIALS_DIR: folder };
+  const dirs = {
+    ...{
+      INPUT_DIR: join(folder, 'input'),
+      OUTPUT_DIR: join(folder, 'output'),
+      REFERENCES_DIR: join(folder, 'references'),
+    },
+    ...{ CREDENTIALS_DIR: folder, ANSWERS_DIR: join(folder, 'answers') },
+  };
   const access = await tenantCredentials(started, NAMESPACE);
   await tenantCredentials(started, OTHER_NAMESPACE);
   await writeFile(join(folder, 'object-storage.json'), JSON.stringify(access.s3));
@@ -69,27 +77,20 @@ export async function startTenant() {
   });
 
   let made = 0;
-  const startRun = async (namespace: string): Promise<PublishRun> => {
+  const startRun = async (namespace: string, over: Partial<StartRun> = {}): Promise<PublishRun> => {
     const ownerUid = `uid-${++made}`;
+    const startTime = new Date();
     const run = await started.stores.runs.start({
-      namespace,
-      experiment: 'iris',
-      trainingJob: 'iris',
-      ownerUid,
-      runKey: `${ownerUid}/g1`,
-      spec: {},
-      isTracked: true,
-      generation: 1,
-      specDigest: String(made),
-      cause: 'Created',
-      parameters,
-      startTime: new Date().toISOString(),
+      ...{ namespace, experiment: 'iris', trainingJob: 'iris', ownerUid, generation: 1, spec: {}, cause: 'Created' },
+      ...{ runKey: runKeyFor(ownerUid, { kind: 'spec', generation: 1 }), specDigest: String(made), isTracked: true },
+      ...{ parameters, startTime: startTime.toISOString(), ...over },
     });
     const { runKey, runId, experimentId } = run;
     return {
       ...{ namespace, trainingJob: 'iris', runKey, runId, experimentId, parameters },
       model: `iris-${made}`,
       image: 'trainer:1',
+      startTime: startTime.getTime(),
     };
   };
 

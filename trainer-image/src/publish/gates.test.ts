@@ -215,6 +215,13 @@ for (const [what, asked, evidence, expected] of [
   });
 }
 
+test('what a foreign model says of itself can be stored: cut, without control characters or halves of characters', () => {
+  const problem = `\u0000\n\ud800${'😀'.repeat(2000)}`;
+  const { message } = one(gate('accuracy'), versus({ problem }, RIGHT));
+  assert.ok(message.length <= 1024 && message.isWellFormed());
+  assert.doesNotMatch(message, /\p{Cc}/u);
+});
+
 test('the last value of a metric is that of the highest step, as the registry has it', () => {
   const point = (key: string, value: number, step: number, timestamp: number) => ({ key, value, step, timestamp });
   const last = lastValues([

@@ -26,10 +26,16 @@ const shown = (value: number): string => String(Number(value.toPrecision(6)));
 /** What tells of a gate is cut rather than lost. */
 const LONGEST = 1024;
 
+/** Text of foreign models stands in these messages: no control character or half of a pair may keep them from being stored. */
+function storable(message: string): string {
+  const cut = message.length <= LONGEST ? message : `${message.slice(0, LONGEST - 1)}…`;
+  return cut.toWellFormed().replace(/\p{Cc}/gu, ' ');
+}
+
 const result = (metric: string, passed: boolean, message: string): Result => ({
   metric,
   passed,
-  message: message.length <= LONGEST ? message : `${message.slice(0, LONGEST - 1)}…`,
+  message: storable(message),
 });
 
 function bounded({ metric, min, max }: Gate, metrics: Evidence['metrics']): Result {
