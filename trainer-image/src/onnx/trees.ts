@@ -17,13 +17,18 @@ interface Ensemble {
   readonly leafOf: (tree: number, node: number) => Leaf;
 }
 
-/** float [N, targets]. */
-function addEnsemble(graph: Graph, design: string, { trees, targets, aggregate, leafOf }: Ensemble): string {
+/** float [N, targets], as the tensor `output` if that is given. */
+function addEnsemble(
+  graph: Graph,
+  design: string,
+  { trees, targets, aggregate, leafOf }: Ensemble,
+  output = graph.fresh('trees'),
+): string {
   const arrays = treeArrays(trees, leafOf);
   const splits = arrays.features.length;
   return graph.addMl('TreeEnsemble', {
     inputs: [design],
-    outputs: [graph.fresh('trees')],
+    outputs: [output],
     attributes: {
       aggregate_function: attribute.int(AGGREGATE[aggregate]),
       n_targets: attribute.int(targets),
@@ -45,29 +50,42 @@ function addEnsemble(graph: Graph, design: string, { trees, targets, aggregate, 
 
 const leafValue = (tree: Tree, node: number, k = 0): number => tree.values[node * tree.width + k] as number;
 
-/** float [N, model.outputs] before the link, or the second class's share alone (width 1) where two shares add up to one. */
-function addRaw(graph: Graph, design: string, model: TreeEnsemble): { readonly name: string; readonly width: number } {
+/**
+ * float [N, model.outputs] before the link, as the tensor `output` if that is given. With `isPair` of two shares that add up
+ * to one the second class's alone.
+ */
+function addRaw(
+  graph: Graph,
+  design: string,
+  model: TreeEnsemble,
+  { isPair = false, output }: { readonly isPair?: boolean; readonly output?: string },
+): string {
   const { trees, outputs, aggregate } = model;
   const at = (tree: number) => trees[tree] as Tree;
-  if (trees.every(({ width }) => width === 1)) {
-    const centre = aggregate === 'mean' && outputs === 1 ? centreOf(trees) : 0;
-    const leafOf = (t: number, node: number) => ({
-      target: at(t).output,
-      weight: leafValue(at(t), node) - centre,
-    });
-    const name = addEnsemble(graph, design, { trees, targets: outputs, aggregate, leafOf });
-    return { name: addBase(graph, name, model.base, centre), width: outputs };
-  }
-  if (outputs === 2 && isShares(model)) {
+  if (isPair) {
     const leafOf = (t: number, node: number) => ({ target: 0, weight: leafValue(at(t), node, 1) });
-    return { name: addEnsemble(graph, design, { trees, targets: 1, aggregate, leafOf }), width: 1 };
+    return addEnsemble(graph, design, { trees, targets: 1, aggregate, leafOf });
   }
-  return { name: addBase(graph, addTable(graph, design, model), model.base, 0), width: outputs };
+  const isSingle = trees.every(({ width }) => width === 1);
+  const centre = isSingle && aggregate === 'mean' && outputs === 1 ? centreOf(trees) : 0;
+  const base = Array.from(model.base, (value) => value + centre);
+  const hasBase = base.some((value) => value !== 0);
+  const direct = hasBase ? undefined : output;
+  const leafOf = (t: number, node: number) => ({ target: at(t).output, weight: leafValue(at(t), node) - centre });
+  const raw = isSingle
+    ? addEnsemble(graph, design, { trees, targets: outputs, aggregate, leafOf }, direct)
+    : addTable(graph, design, model, direct);
+  if (!hasBase) return raw;
+  const constant = graph.constant('base', [1, base.length], base);
+  return graph.add('Add', { inputs: [raw, constant], outputs: [output ?? graph.fresh('raw')] });
 }
 
-/** Shares of classes: they add up to one. */
-const isShares = ({ aggregate, link, base }: TreeEnsemble): boolean =>
-  aggregate === 'mean' && link === 'identity' && base.every((value) => value === 0);
+/** Every leaf gives shares of two classes, which add up to one. */
+const isPairOfShares = ({ trees, aggregate, link, base }: TreeEnsemble): boolean =>
+  trees.every(({ width }) => width === 2) &&
+  aggregate === 'mean' &&
+  link === 'identity' &&
+  base.every((value) => value === 0);
 
 /** A number near all leaves: what is averaged is the small rest, so that a long sum in float32 loses no digits. */
 function centreOf(trees: readonly Tree[]): number {
@@ -82,15 +100,13 @@ function centreOf(trees: readonly Tree[]): number {
   return Math.fround(sum / count);
 }
 
-function addBase(graph: Graph, raw: string, base: Float64Array, centre: number): string {
-  const values = Array.from(base, (value) => value + centre);
-  if (values.every((value) => value === 0)) return raw;
-  const constant = graph.constant('base', [1, values.length], values);
-  return graph.add('Add', { inputs: [raw, constant], outputs: [graph.fresh('raw')] });
-}
-
 /** Every tree gives the row of a table with one share for every class; the rows are looked up and averaged or added. */
-function addTable(graph: Graph, design: string, { trees, outputs, aggregate }: TreeEnsemble): string {
+function addTable(
+  graph: Graph,
+  design: string,
+  { trees, outputs, aggregate }: TreeEnsemble,
+  output = graph.fresh('raw'),
+): string {
   const table = createTable(outputs);
   const leafOf = (t: number, node: number) => ({ target: t, weight: table.rowOf(trees[t] as Tree, node) });
   const rows = addEnsemble(graph, design, { trees, targets: trees.length, aggregate: 'sum', leafOf });
@@ -108,13 +124,13 @@ function addTable(graph: Graph, design: string, { trees, outputs, aggregate }: T
   if (aggregate === 'mean') {
     return graph.add('ReduceMean', {
       inputs: [shares],
-      outputs: [graph.fresh('mean')],
+      outputs: [output],
       attributes: { axes: attribute.ints([1]), keepdims: attribute.int(0) },
     });
   }
   return graph.add('ReduceSum', {
     inputs: [shares, graph.indices('trees_axis', [1])],
-    outputs: [graph.fresh('sum')],
+    outputs: [output],
     attributes: { keepdims: attribute.int(0) },
   });
 }
@@ -122,14 +138,14 @@ function addTable(graph: Graph, design: string, { trees, outputs, aggregate }: T
 /** A row's number goes through float32, which counts no further. */
 const MOST_ROWS = 2 ** 24;
 
-/** Different rows of shares, each kept once. */
+/** Different rows of shares, each kept once; they are known by their bytes. */
 function createTable(width: number) {
   const rows: number[] = [];
   const known = new Map<string, number>();
   return {
     rowOf(tree: Tree, node: number): number {
       const values = tree.values.subarray(node * width, (node + 1) * width);
-      const key = values.join();
+      const key = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('latin1');
       const found = known.get(key);
       if (found !== undefined) return found;
       const row = rows.length / width;
@@ -149,7 +165,7 @@ function createTable(width: number) {
 
 /** The quantity, as the output of that name. */
 export function addTreeRegressor(graph: Graph, design: string, model: TreeEnsemble, output: string): void {
-  graph.add('Identity', { inputs: [addRaw(graph, design, model).name], outputs: [output] });
+  addRaw(graph, design, model, { output });
 }
 
 /** Class and probabilities, as the outputs of those names. Of equally probable classes the first one is the label. */
@@ -159,20 +175,22 @@ export function addTreeClassifier(
   model: TreeEnsemble,
   [label, probabilities]: readonly [label: string, probabilities: string],
 ): void {
-  const { name, width } = addRaw(graph, design, model);
   if (model.link === 'softmax') {
-    graph.add('Softmax', { inputs: [name], outputs: [probabilities], attributes: { axis: attribute.int(1) } });
+    const scores = addRaw(graph, design, model, {});
+    graph.add('Softmax', { inputs: [scores], outputs: [probabilities], attributes: { axis: attribute.int(1) } });
   } else if (model.link === 'logistic') {
     // Of both signs, so that neither class's probability is what rounding leaves of 1.
-    const first = graph.add('Neg', { inputs: [name], outputs: [graph.fresh('first')] });
-    const both = addPair(graph, first, name, graph.fresh('scores'));
+    const second = addRaw(graph, design, model, {});
+    const first = graph.add('Neg', { inputs: [second], outputs: [graph.fresh('first')] });
+    const both = addPair(graph, first, second, graph.fresh('scores'));
     graph.add('Sigmoid', { inputs: [both], outputs: [probabilities] });
-  } else if (width === 1) {
+  } else if (isPairOfShares(model)) {
+    const second = addRaw(graph, design, model, { isPair: true });
     const one = graph.constant('one', [1, 1], [1]);
-    const first = graph.add('Sub', { inputs: [one, name], outputs: [graph.fresh('first')] });
-    addPair(graph, first, name, probabilities);
+    const first = graph.add('Sub', { inputs: [one, second], outputs: [graph.fresh('first')] });
+    addPair(graph, first, second, probabilities);
   } else {
-    graph.add('Identity', { inputs: [name], outputs: [probabilities] });
+    addRaw(graph, design, model, { output: probabilities });
   }
   graph.add('ArgMax', {
     inputs: [probabilities],
