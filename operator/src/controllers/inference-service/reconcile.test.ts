@@ -280,6 +280,26 @@ test('with spec.api.trainingJob the status says where to ask for training', asyn
   assert.equal(here.object().status?.endpoints?.at(-1)?.url, 'http://iris.team-a.svc/train');
 });
 
+test('latest serves an older version when the newer one failed its gates, and says what it did not meet', async () => {
+  const here = world();
+  const gate = {
+    passed: false,
+    results: [
+      { metric: 'accuracy', passed: true, message: 'accuracy 0.9 is at least 0.8' },
+      { metric: 'log_loss', passed: false, message: 'log_loss 1.2 is above 0.5' },
+    ],
+  };
+  const failed = modelVersion(2) as ModelVersion;
+  here.kube.put(modelVersion(1)).put({ ...failed, spec: { ...failed.spec, lineage: { gate } } } as KubeObject);
+  await converge(here);
+  assert.equal(here.object().status?.version, 1);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.match(
+    here.condition('Ready').message,
+    /version 2 is passed over: its gates failed \(log_loss 1\.2 is above 0\.5\)/,
+  );
+});
+
 test('the first version is rejected and there is no other: its Deployment goes', async () => {
   const here = world();
   here.kube.put(modelVersion(2));

@@ -1,5 +1,4 @@
 /** Which release an InferenceService asks for, among the versions there are. */
-import type { GateVerdict } from '@slipway/contract';
 import { findCondition, isTrue } from '../../api/conditions.ts';
 import { labelsOf, syncedOf } from '../mirror.ts';
 import { type ModelVersion, READY } from '../model-version/api.ts';
@@ -50,7 +49,7 @@ export function versionFacts(objects: readonly ModelVersion[]): readonly Version
 }
 
 function gateFailureOf({ lineage }: ModelVersion['spec']): Pick<VersionFacts, 'gateFailure'> {
-  const gate = (lineage as { readonly gate?: GateVerdict } | undefined)?.gate;
+  const gate = lineage?.gate;
   if (gate?.passed !== false) return {};
   const failed = gate.results.filter(({ passed }) => !passed).map(({ message }) => message);
   return { gateFailure: failed.length === 0 ? 'its gates failed' : `its gates failed (${failed.join('; ')})` };
