@@ -6,6 +6,7 @@ import { Job } from '../../../api/batch-job.ts';
 import type { KubeObject } from '../../../api/meta.ts';
 import { processKey } from '../../../runtime/process-key.ts';
 import { WorkQueue } from '../../../runtime/work-queue.ts';
+import type { ControllerDeps } from '../../ports.ts';
 import { TrainingJob } from '../api.ts';
 import { trainingJobController } from '../index.ts';
 import { jobKey, runLabel } from '../names.ts';
@@ -20,14 +21,14 @@ export const firstRun = keyOfGeneration(1);
 export const asJson = (object: object): KubeObject => JSON.parse(JSON.stringify(object)) as KubeObject;
 
 /** A cluster with one TrainingJob, its stores, and a clock; `turn` is one reconcile by a freshly started operator. */
-export function world(spec: object = {}) {
+export function world(spec: object = {}, over: Partial<ControllerDeps> & { readonly uid?: string } = {}) {
   const stores = new FakeStores();
   // As JSON, so that an undefined field is no field.
   const kube = new FakeKube().put(
     asJson({
       apiVersion: TrainingJob.apiVersion,
       kind: 'TrainingJob',
-      metadata: { ...key, uid: 'u1', generation: 1, creationTimestamp: new Date(START).toISOString() },
+      metadata: { ...key, uid: over.uid ?? 'u1', generation: 1, creationTimestamp: new Date(START).toISOString() },
       spec: {
         model: 'iris',
         algorithm: { name: 'logistic-regression', target: 'species' },
@@ -39,7 +40,7 @@ export function world(spec: object = {}) {
   const clock = { now: START };
   stores.clock = () => new Date(clock.now);
   const asked: { requeueAfterMs?: number } = {};
-  const definition = trainingJobController(stores.deps);
+  const definition = trainingJobController({ ...stores.deps, ...over });
   const turn = () => {
     const ctx = { kube, log: silent, now: () => new Date(clock.now), signal: new AbortController().signal };
     const queue = new WorkQueue();
