@@ -16,6 +16,8 @@ export interface ColumnRules {
   readonly maxCategories: number;
   /** True: no cell may be missing. */
   readonly isTarget: boolean;
+  /** About how many rows there are. */
+  readonly expectedRows: number;
   /** What a place is counted in: lines of a CSV file, rows of a Parquet file. */
   readonly unit: 'line' | 'row';
 }
@@ -55,11 +57,11 @@ export class ColumnBuilder {
     this.rules = rules;
     if (rules.type !== 'category') {
       this.numbers = rules.isTarget
-        ? new Store((length) => new Float64Array(length))
-        : new Store((length) => new Float32Array(length));
+        ? new Store((length) => new Float64Array(length), rules.expectedRows)
+        : new Store((length) => new Float32Array(length), rules.expectedRows);
     }
     if (rules.type !== 'number') {
-      this.ids = new Store((length) => new Int16Array(length));
+      this.ids = new Store((length) => new Int16Array(length), rules.expectedRows);
       this.dictionary = new Dictionary(rules.maxCategories);
     }
   }

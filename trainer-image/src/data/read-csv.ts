@@ -14,9 +14,17 @@ export interface Sink {
   readonly columns: readonly (ColumnBuilder | undefined)[];
 }
 
+export interface Header {
+  readonly names: readonly string[];
+  /** Which columns the file itself says are numbers; CSV says nothing. */
+  readonly areNumbers: readonly boolean[];
+  /** About how many rows follow. */
+  readonly expectedRows: number;
+}
+
 export interface ReadOptions {
-  /** Told the header's names, and which columns the file itself says are numbers; answers what becomes of the columns. */
-  readonly onHeader: (names: readonly string[], areNumbers?: readonly boolean[]) => Sink;
+  /** Told what the beginning of the file says; answers what becomes of the columns. */
+  readonly onHeader: (header: Header) => Sink;
   /** Told after every piece of the file how much of it was read, 0 … 1. */
   readonly onFraction: (fraction: number) => void;
 }
@@ -67,10 +75,13 @@ class Reader {
   rows = 0;
   private readonly scanner = new CsvScanner();
   private readonly options: ReadOptions;
+  private readonly size: number;
   private sink: Sink | undefined;
 
-  constructor(options: ReadOptions) {
+  /** `size`: bytes of the whole file. */
+  constructor(options: ReadOptions, size: number) {
     this.options = options;
+    this.size = size;
   }
 
   get hasHeader(): boolean {
@@ -84,14 +95,19 @@ class Reader {
     checkText(bytes, 0, isLast ? end : lastCharacter(bytes, end), scanner.nextLine);
     while (scanner.next()) {
       if (this.sink) this.takeRow(this.sink.columns);
-      else this.sink = this.options.onHeader(this.headerNames());
+      else this.sink = this.options.onHeader(this.header(bytes.subarray(0, end)));
     }
     return scanner.at;
   }
 
-  private headerNames(): string[] {
+  private header(beginning: Uint8Array): Header {
     const { bytes, starts, ends, cells } = this.scanner;
-    return Array.from({ length: cells }, (_, i) => textOf(bytes, starts[i] as number, ends[i] as number).trim());
+    const cell = (i: number) => textOf(bytes, starts[i] as number, ends[i] as number).trim();
+    let lines = 1;
+    for (const byte of beginning) if (byte === LF) lines++;
+    // A little more, so that the last rows need no larger room.
+    const expectedRows = Math.ceil((this.size / beginning.length) * lines * 1.02);
+    return { names: Array.from({ length: cells }, (_, i) => cell(i)), areNumbers: [], expectedRows };
   }
 
   private takeRow(columns: Sink['columns']): void {
@@ -127,7 +143,7 @@ export async function readCsv(path: string, options: ReadOptions): Promise<numbe
 
 async function readRecords(file: FileHandle, options: ReadOptions): Promise<number> {
   const { size } = await file.stat();
-  const reader = new Reader(options);
+  const reader = new Reader(options, size);
   let bytes = new Uint8Array(BUFFER_BYTES);
   let filled = 0;
   let total = 0;

@@ -110,16 +110,16 @@ export async function readParquet(path: string, { onHeader, onFraction }: ReadOp
     throw unreadable(error);
   });
   const schema = parquetSchema(metadata).children.map(({ element }) => element);
-  const header = schema.map(({ name }) => name);
-  const { columns } = onHeader(header, schema.map(isNumber));
+  const names = schema.map(({ name }) => name);
   const groups = groupsOf(metadata);
   const rows = groups.at(-1)?.rowEnd ?? 0;
+  const { columns } = onHeader({ names, areNumbers: schema.map(isNumber), expectedRows: rows });
   if (rows === 0) throw new FailureError('EmptyInput', 'the input has no rows; expected rows of data');
   const writers = columns.map((builder) => builder && new CellWriter(builder));
   for (const span of groups) {
     for (const [i, writer] of writers.entries()) {
       if (!writer || span.rowStart === span.rowEnd) continue;
-      const values = await readColumn(file, metadata, header[i] as string, span).catch((error) => {
+      const values = await readColumn(file, metadata, names[i] as string, span).catch((error) => {
         throw unreadable(error);
       });
       for (let row = 0; row < values.length; row++) writer.push(values[row], span.rowStart + row + 1);

@@ -8,7 +8,7 @@ import { quoted } from '../failure.ts';
 import type { CategoryColumn, FeatureColumn, NumberColumn, Table } from '../model.ts';
 import { type Columns, chooseColumns, chosenTypes } from './choose-columns.ts';
 import { type BuiltColumn, ColumnBuilder, type ColumnRules } from './column-builder.ts';
-import { readCsv } from './read-csv.ts';
+import { type Header, readCsv } from './read-csv.ts';
 import { readParquet } from './read-parquet.ts';
 import { MOST_CLASSES, targetFrom, taskOf } from './target.ts';
 
@@ -30,34 +30,24 @@ export interface Builders {
 }
 
 /** A header and what is wanted of it become one builder for every column that is. Throws as `chooseColumns` does. */
-function buildersFor(
-  header: readonly string[],
-  areNumbers: readonly boolean[],
-  algorithm: Algorithm,
-  maxCategories: number,
-  unit: ColumnRules['unit'],
-): Builders {
-  const columns = chooseColumns(header, algorithm);
-  const types = chosenTypes(header, columns, algorithm.featureTypes);
+function buildersFor(header: Header, algorithm: Algorithm, maxCategories: number, unit: ColumnRules['unit']): Builders {
+  const { names, areNumbers, expectedRows } = header;
+  const columns = chooseColumns(names, algorithm);
+  const types = chosenTypes(names, columns, algorithm.featureTypes);
   const task = taskOf(algorithm);
-  const features = columns.features.map(
-    (column) =>
-      new ColumnBuilder({
-        name: header[column] as string,
-        type: types.get(column) ?? (areNumbers[column] ? 'number' : undefined),
-        maxCategories,
-        isTarget: false,
-        unit,
-      }),
-  );
+  const shared = { expectedRows, unit };
+  const features = columns.features.map((column) => {
+    const type = types.get(column) ?? (areNumbers[column] ? 'number' : undefined);
+    return new ColumnBuilder({ ...shared, name: names[column] as string, type, maxCategories, isTarget: false });
+  });
   const target = new ColumnBuilder({
-    name: header[columns.target] as string,
+    ...shared,
+    name: names[columns.target] as string,
     type: task && ({ classification: 'category', regression: 'number' } as const)[task],
     maxCategories: MOST_CLASSES,
     isTarget: true,
-    unit,
   });
-  const byColumn = header.map((_, i) => (i === columns.target ? target : features[columns.features.indexOf(i)]));
+  const byColumn = names.map((_, i) => (i === columns.target ? target : features[columns.features.indexOf(i)]));
   return { columns, target, features, byColumn };
 }
 
@@ -126,8 +116,8 @@ export async function readTable(
   const parquet = await isParquet(path);
   let builders: Builders | undefined;
   const rows = await (parquet ? readParquet : readCsv)(path, {
-    onHeader: (header, areNumbers = []) => {
-      builders = buildersFor(header, areNumbers, algorithm, maxCategories, parquet ? 'row' : 'line');
+    onHeader: (header) => {
+      builders = buildersFor(header, algorithm, maxCategories, parquet ? 'row' : 'line');
       return { columns: builders.byColumn };
     },
     onFraction,

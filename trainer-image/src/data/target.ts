@@ -46,7 +46,9 @@ function classesOf(name: string, { ids, names, values }: NonNullable<BuiltColumn
   }
   const placeOf = new Map(labels.map((label, place) => [label, place]));
   const places = labelOf.map((label) => placeOf.get(label) as number);
-  return { task: 'classification', ids: Int32Array.from(ids, (id) => places[id] as number), labels };
+  const classes = new Int32Array(ids.length);
+  for (let row = 0; row < ids.length; row++) classes[row] = places[ids[row] as number] as number;
+  return { task: 'classification', ids: classes, labels };
 }
 
 /**

@@ -68,8 +68,11 @@ function logLoss({ classes, actual, probabilities }: ClassificationAnswers): num
   return loss / actual.length;
 }
 
-const columnOf = ({ classes, actual, probabilities }: ClassificationAnswers, id: number): Float64Array =>
-  Float64Array.from(actual, (_, row) => probabilities[row * classes + id] as number);
+function columnOf({ classes, probabilities }: ClassificationAnswers, id: number): Float64Array {
+  const column = new Float64Array(probabilities.length / classes);
+  for (let row = 0; row < column.length; row++) column[row] = probabilities[row * classes + id] as number;
+  return column;
+}
 
 function rocAuc(answers: ClassificationAnswers): number | undefined {
   const { classes, actual } = answers;

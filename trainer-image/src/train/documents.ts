@@ -26,6 +26,16 @@ export interface Document {
 /** So many validation rows are written out; of more, rows spread evenly over them. */
 export const MOST_ROWS = 20_000;
 
+const IMPORTANCE = 'artifacts/feature_importance.json';
+const CONFUSION = 'artifacts/confusion_matrix';
+const RESIDUALS = 'artifacts/residuals.csv';
+
+/** All that there may be. */
+export const DOCUMENT_PATHS: readonly string[] = [
+  ...[MODEL_FILE, SIGNATURE_FILE, EXAMPLES_FILE, METRICS_FILE, PARAMS_FILE, PROFILE_FILE, HELD_OUT_FILE],
+  ...[IMPORTANCE, `${CONFUSION}.json`, `${CONFUSION}.csv`, RESIDUALS],
+];
+
 const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
 /** Feature values as a client would send them under the signature's names; a missing one is an empty cell. */
@@ -46,7 +56,7 @@ function judgement(answers: Answers): Document[] {
       return csvRow([actual, predicted, actual - predicted]);
     });
     const content = [csvRow(['actual', 'predicted', 'residual']), ...lines].join('');
-    return [{ path: 'artifacts/residuals.csv', content }];
+    return [{ path: RESIDUALS, content }];
   }
   const { labels } = answers;
   const matrix = confusionMatrix(answers);
@@ -54,10 +64,10 @@ function judgement(answers: Answers): Document[] {
   return [
     // One row of the matrix to a line, as a person reads it.
     {
-      path: 'artifacts/confusion_matrix.json',
+      path: `${CONFUSION}.json`,
       content: `{\n  "labels": ${JSON.stringify(labels)},\n  "matrix": [\n    ${matrix.map((row) => JSON.stringify(row)).join(',\n    ')}\n  ]\n}\n`,
     },
-    { path: 'artifacts/confusion_matrix.csv', content: [csvRow(['actual', ...labels]), ...lines].join('') },
+    { path: `${CONFUSION}.csv`, content: [csvRow(['actual', ...labels]), ...lines].join('') },
   ];
 }
 
@@ -73,7 +83,7 @@ export function documentsFor(table: Table, trained: Trained): Document[] {
     { path: PROFILE_FILE, content: json(profileOf(table, split.train)) },
     { path: HELD_OUT_FILE, content: heldOut(table, split.validation) },
     {
-      path: 'artifacts/feature_importance.json',
+      path: IMPORTANCE,
       content: json(importancesOf(trained.model, trained.design, table.features)),
     },
     ...judgement(validation),

@@ -95,8 +95,14 @@ export const FITS: Readonly<Record<AlgorithmName, Fit>> = {
   'gradient-boosting': gradientBoosting,
 };
 
+/** `into[i]` becomes the value of row `rows[i]`. */
+function gather<T extends Int32Array | Float64Array>(into: T, values: T, rows: Int32Array): T {
+  for (let i = 0; i < rows.length; i++) into[i] = values[rows[i] as number] as number;
+  return into;
+}
+
 /** The target of those rows, in their order. */
 export const targetOf = (target: Target, rows: Int32Array): Target =>
   target.task === 'classification'
-    ? { task: 'classification', ids: Int32Array.from(rows, (row) => target.ids[row] as number), labels: target.labels }
-    : { task: 'regression', values: Float64Array.from(rows, (row) => target.values[row] as number) };
+    ? { task: 'classification', ids: gather(new Int32Array(rows.length), target.ids, rows), labels: target.labels }
+    : { task: 'regression', values: gather(new Float64Array(rows.length), target.values, rows) };

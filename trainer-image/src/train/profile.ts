@@ -107,10 +107,19 @@ function categoryProfile(
   return { name, type: 'category', count, missing: rows.length - count, categories };
 }
 
+/** The values of those rows that are not missing. */
+function chosen<T extends Numbers>(into: T, values: T, rows: Int32Array): T {
+  let count = 0;
+  for (const row of rows) {
+    const value = values[row] as number;
+    if (!Number.isNaN(value)) into[count++] = value;
+  }
+  return into.subarray(0, count) as T;
+}
+
 function featureProfile(column: FeatureColumn, rows: Int32Array): ColumnProfile {
   if (column.kind === 'category') return categoryProfile(column.name, column.ids, column.categories, rows);
-  const chosen = Float32Array.from(rows, (row) => column.values[row] as number);
-  const values = column.missing > 0 ? chosen.filter((value) => !Number.isNaN(value)) : chosen;
+  const values = chosen(new Float32Array(rows.length), column.values, rows);
   return numberProfile(column.name, values, rows.length - values.length);
 }
 
@@ -122,9 +131,5 @@ export const profileOf = ({ features, target, targetName }: Table, rows: Int32Ar
   target:
     target.task === 'classification'
       ? categoryProfile(targetName, target.ids, target.labels, rows)
-      : numberProfile(
-          targetName,
-          Float64Array.from(rows, (row) => target.values[row] as number),
-          0,
-        ),
+      : numberProfile(targetName, chosen(new Float64Array(rows.length), target.values, rows), 0),
 });

@@ -1,11 +1,18 @@
 /** One training from files to files: what pods and people at a terminal have in common. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ALGORITHM_NAMES, type Algorithm, isAlgorithm, parameterProblem, readParameters } from '@slipway/contract';
+import {
+  ALGORITHM_NAMES,
+  type Algorithm,
+  isAlgorithm,
+  METRICS_LINES_FILE,
+  parameterProblem,
+  readParameters,
+} from '@slipway/contract';
 import { readTable } from '../data/table.ts';
 import { FailureError, quoted } from '../failure.ts';
 import type { Log } from '../log.ts';
-import { type Document, documentsFor } from './documents.ts';
+import { DOCUMENT_PATHS, type Document, documentsFor } from './documents.ts';
 import { type Clock, metricsLinesFile, progressFile, RunProgress, type Watcher } from './progress.ts';
 import { type Trained, train } from './train.ts';
 
@@ -40,6 +47,12 @@ function checked({ algorithm, parameters }: Training) {
   return { name, maxCategories: readParameters(name, parameters)['max_categories'] as number };
 }
 
+/** What an earlier attempt or another model left there would be taken for this one's. */
+async function clear(dir: string): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  for (const path of [...DOCUMENT_PATHS, METRICS_LINES_FILE]) await rm(join(dir, path), { force: true });
+}
+
 async function write(dir: string, documents: readonly Document[]): Promise<Outcome['files']> {
   for (const { path, content } of documents) {
     await mkdir(dirname(join(dir, path)), { recursive: true });
@@ -52,7 +65,7 @@ async function write(dir: string, documents: readonly Document[]): Promise<Outco
 export async function runTraining(training: Training): Promise<Outcome> {
   const { algorithm, parameters, input, outputDir, log, now } = training;
   const { name, maxCategories } = checked(training);
-  await mkdir(outputDir, { recursive: true });
+  await clear(outputDir);
   const progress = new RunProgress(now, [progressFile(outputDir), ...training.watchers], metricsLinesFile(outputDir));
   const table = await readTable(input, algorithm, {
     maxCategories,
