@@ -45,6 +45,10 @@ const expiredExperiments = `SELECT e.experiment_id AS id FROM slipway.experiment
     AND NOT EXISTS (SELECT FROM slipway.runs r WHERE (r.namespace, r.experiment_id) = (e.namespace, e.experiment_id))
     AND NOT EXISTS (SELECT FROM slipway.logged_models l WHERE (l.namespace, l.experiment_id) = (e.namespace, e.experiment_id))`;
 
+/** Requests for runs that were answered. One that comes again finds its run: the id is in the run's key. */
+const expiredRequests = `SELECT q.request_id AS id FROM slipway.run_requests q
+  WHERE q.namespace = $1 AND q.requested_at < $2 AND (q.run_id IS NOT NULL OR q.refused IS NOT NULL)`;
+
 const kinds: readonly (readonly [
   kind: ExpiredRow['kind'],
   select: string,
@@ -55,6 +59,7 @@ const kinds: readonly (readonly [
   ['run', expiredRuns, 'runs', 'run_id', 'r'],
   ['loggedModel', expiredModels, 'logged_models', 'model_id', 'l'],
   ['experiment', expiredExperiments, 'experiments', 'experiment_id', 'e'],
+  ['request', expiredRequests, 'run_requests', 'request_id', 'q'],
 ];
 
 /** The stage of a version does not protect it. */

@@ -88,7 +88,7 @@ export interface References {
 
 /** A row that nothing needs any more. */
 export interface ExpiredRow {
-  readonly kind: 'run' | 'loggedModel' | 'experiment';
+  readonly kind: 'run' | 'loggedModel' | 'experiment' | 'request';
   readonly id: string;
 }
 
@@ -120,7 +120,7 @@ export interface GarbageRows {
   namespaces(): Promise<string[]>;
   /** Who speaks for these folders now. */
   references(namespace: string, bucket: string, units: readonly string[]): Promise<References>;
-  /** Deleted runs, logged models and experiments that nothing needs, deleted before that time. */
+  /** Runs, logged models and experiments that nothing needs, deleted before that time, and requests for runs answered long ago. */
   expired(namespace: string, deletedBefore: number): Promise<ExpiredRow[]>;
   /**
    * Deletes such rows, with all that hangs on them, a few at a time; none are left when it returns an empty list. Of a run

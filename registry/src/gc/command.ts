@@ -6,7 +6,8 @@ import { type Found, type GcOptions, type GcSummary, runGc } from './run.ts';
 
 export const GC_USAGE = `registry gc [--dry-run] [--grace 7d] [--namespace NAME]
 
-Deletes what nobody needs any more: runs, logged models and experiments that were deleted longer ago than the grace, and
+Deletes what nobody needs any more: runs, logged models and experiments that were deleted, and requests for runs that were
+answered, longer ago than the grace, and
 stored files that neither they, nor a version, nor a data set refers to. RETENTION_KEEP_LAST (a number) and
 RETENTION_MAX_AGE (such as 90d) also give up versions without alias and service whose stage is not among
 RETENTION_KEEP_STAGES (Staging,Production,Archived); without them every version stays. RETENTION_RUNS_KEEP_LAST and

@@ -522,6 +522,19 @@ test('a purged run of a job keeps a bare row that no client sees, so that it doe
   assert.equal((await collect()).summary.rows, 0);
 });
 
+test('requests for runs go when they were answered long ago, and wait as long as they have to', async () => {
+  const ids = ['a', 'b', 'c'].map((letter) => `${letter.repeat(8)}-0000-0000-0000-000000000000`);
+  for (const [index, id] of ids.entries())
+    await pool.query(
+      `INSERT INTO slipway.run_requests (namespace, request_id, training_job, requested_by, run_id, refused)
+         VALUES ($1, $2, 'iris', 'me', $3, $4)`,
+      [NS, id, index === 0 ? runId('a') : null, index === 1 ? 'unknown parameter' : null],
+    );
+  assert.equal((await collect({ inDays: 1 })).summary.rows, 0);
+  assert.equal((await collect()).summary.rows, 2);
+  assert.deepEqual((await pool.query('SELECT request_id FROM slipway.run_requests')).rows, [{ request_id: ids[2] }]);
+});
+
 /** A trial of the search `search` that published a candidate; its attempt lies beside one that failed. */
 async function trial(letter: string, search: string, over: RunRow = {}): Promise<string> {
   const folder = `1/${runId(letter)}/artifacts/${letter.repeat(12)}`;
