@@ -25,7 +25,21 @@ const column = {
 };
 const Signature = z.object({
   inputs: z
-    .array(z.object(column))
+    .array(
+      z.object({
+        ...column,
+        optional: z
+          .boolean()
+          .exactOptional()
+          .describe('True: it may be left out or null, because the model was trained with missing values here.'),
+        categories: z
+          .array(z.string().max(256))
+          .max(1024)
+          .exactOptional()
+          .meta({ 'x-kubernetes-list-type': 'atomic' })
+          .describe('The texts the model knows; anything else is refused. Absent: any.'),
+      }),
+    )
     .min(1)
     .max(1024)
     .meta({ 'x-kubernetes-list-type': 'atomic' })
