@@ -22,40 +22,44 @@ export async function advanceSearch(turn: Turn, open: Run): Promise<Driven> {
   const wrong = problemOf(spec);
   if (!search || wrong) return fail(wrong ?? { reason: Reason.ConfigurationError, message: 'there is no search' }, []);
 
-  const find = () => turn.deps.runs.trials(open.namespace, open.runKey);
+  const before = await turn.deps.runs.trials(open.namespace, open.runKey);
   if (secondsLeft(spec, open.startTime, turn.now) <= 0) {
     const why = deadlineExceeded(spec);
     await killTrials(turn, open, { status: 'KILLED', ...why });
-    return fail(why, await find());
+    return fail(why, await turn.deps.runs.trials(open.namespace, open.runKey));
   }
   const planned = trialsOf(search, open.parameters);
-  await driveTrials(turn, open, { spec, search, planned });
-  const trials = await find();
+  const trials = await driveTrials(turn, open, { spec, search, planned, before });
   if (trials.length < planned.length || trials.some(isOpen)) return { ...seen, trials };
   return { ...seen, trials, run: await concluded(turn, open, { search, trials }) };
 }
 
-/** What goes on first, then as many more as may. */
+/** What goes on first, then as many more as may; returns all that were started, as they are then. */
 async function driveTrials(
   turn: Turn,
   parent: Run,
-  of: { readonly spec: TrainingJobSpec; readonly search: Search; readonly planned: readonly Record<string, string>[] },
-): Promise<void> {
-  const before = await turn.deps.runs.trials(parent.namespace, parent.runKey);
-  const known = new Set(before.map(({ runKey }) => runKey));
-  let going = 0;
-  for (const trial of before.filter(isOpen)) {
+  of: {
+    readonly spec: TrainingJobSpec;
+    readonly search: Search;
+    readonly planned: readonly Record<string, string>[];
+    readonly before: readonly Run[];
+  },
+): Promise<readonly Run[]> {
+  const known = new Map(of.before.map((run) => [run.runKey, run]));
+  const step = async (trial: Run) => {
     const { run } = await advanceRun(turn, trial, parent.startTime);
-    if (isOpen(run)) going += 1;
-  }
+    known.set(run.runKey, run);
+  };
+  const going = () => [...known.values()].filter(isOpen).length;
+  for (const trial of of.before.filter(isOpen)) await step(trial);
   for (const [index, parameters] of of.planned.entries()) {
-    if (going >= of.search.parallelism) return;
+    if (going() >= of.search.parallelism) break;
     const runKey = trialKeyFor(parent.runKey, index);
     if (known.has(runKey)) continue;
     const trial = await startTrial(turn, parent, { runKey, spec: of.spec, parameters });
-    const { run } = await advanceRun(turn, trial, parent.startTime);
-    if (isOpen(run)) going += 1;
+    await step(trial);
   }
+  return [...known.values()];
 }
 
 function startTrial(

@@ -180,9 +180,11 @@ async function driveRuns(
 async function stepOf(turn: Turn, run: Run): Promise<Driven> {
   const isSearch = specOf(run, turn.trainingJob.spec).search !== undefined;
   if (run.status === 'RUNNING') return isSearch ? advanceSearch(turn, run) : advanceRun(turn, run);
-  const seen = lookAt(turn, run);
   const isTold = turn.trainingJob.status?.runs?.find(({ runKey }) => runKey === run.runKey)?.endTime !== undefined;
-  if (!isSearch || isTold) return seen;
+  // Its pods have told all they had to.
+  if (isTold) return { run, spec: specOf(run, turn.trainingJob.spec), pods: [], failures: [] };
+  const seen = lookAt(turn, run);
+  if (!isSearch) return seen;
   return { ...seen, trials: await turn.deps.runs.trials(run.namespace, run.runKey) };
 }
 
