@@ -113,18 +113,22 @@ async function tell(call: Call, run: ExternalRun): Promise<void> {
 
 const mayPass = (error: unknown): boolean => !(error instanceof Refused) || error.status >= 500 || error.status === 429;
 
+const wordsFor = ({ message, cause }: Error): string =>
+  cause instanceof Error ? `${message}: ${cause.message}` : message;
+
 /** `tell`, again and again until the time is over. Resolves whatever happens; the log says what did. */
 export async function tellExternal(uri: string, run: ExternalRun, log: Log, patienceMs = PATIENCE_MS): Promise<void> {
   const signal = AbortSignal.timeout(patienceMs);
   const call = callsTo(uri, signal);
+  let why: string | undefined;
   for (;;) {
     try {
       await tell(call, run);
       log('info', 'the tracking server elsewhere was told', { uri });
       return;
     } catch (error) {
-      const { message, cause } = error as Error;
-      const why = cause instanceof Error ? `${message}: ${cause.message}` : message;
+      // That the time is over says less than what went wrong before.
+      if (!signal.aborted || why === undefined) why = wordsFor(error as Error);
       if (signal.aborted || !mayPass(error)) {
         log('warn', 'the tracking server elsewhere was not told of all; the run is published without it', {
           uri,
