@@ -74,3 +74,65 @@ test('an unknown command is refused, naming the known ones', () => {
   const { message } = runMain('serve', {});
   assert.match(message?.message ?? '', /"serve": expected fetch, train, watch or publish/);
 });
+
+const abalone = join(import.meta.dirname, '../data/abalone.csv');
+
+/** At a terminal's prompt, but for the terminal. */
+function runStandalone(...words: string[]) {
+  return spawnSync(process.execPath, [join(import.meta.dirname, 'main.ts'), ...words], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'] },
+    encoding: 'utf8',
+  });
+}
+
+test('a person trains with words alone: a table of metrics and the files, nothing but the output is written', () => {
+  const words = ['--algorithm', 'random-forest', '--target', 'Rings', '--input', abalone, '--param', 'n_estimators=3'];
+  const { status, stdout, stderr } = runStandalone('train', ...words, '--output', 'out/deep');
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^ +train +validation\n/);
+  assert.match(stdout, /^r2 +0\.\d+ +0\.\d+$/m);
+  assert.match(stdout, /^out\/deep\/model\/model\.onnx +[\d.]+ kB$/m);
+  const listed = [...stdout.matchAll(/^(out\/deep\/\S+) /gm)].map(([, path]) => path as string);
+  for (const path of listed) assert.ok(readFileSync(join(folder, path)).length > 0, path);
+  assert.ok(listed.includes('out/deep/artifacts/residuals.csv'));
+  assert.doesNotMatch(stderr, /[{}]|warning/);
+});
+
+for (const [what, words, expected] of [
+  [
+    'a parameter out of range',
+    ['--target', 'Rings', '--param', 'alpha=-1'],
+    /parameter alpha: expected a number from 0/,
+  ],
+  ['a target that is none', ['--target', 'Ring'], /target "Ring" is not a column; the columns are "Sex"/],
+  ['a text where a number must be', ['--target', 'Sex'], /line 2, target column "Sex": expected a number, got "M"/],
+  [
+    'an input that is not there',
+    ['--target', 'Rings', '--input', 'no.csv'],
+    /--input no\.csv cannot be read \(ENOENT\)/,
+  ],
+  ['an output that is a file', ['--target', 'Rings', '--output', abalone], /--output \S+ cannot be written \(/],
+] as const) {
+  test(`${what} is told a person in one line, with the code for bad input`, () => {
+    const needed = ['--algorithm', 'ridge', '--input', abalone, '--output', 'refused'];
+    const { status, stdout, stderr } = runStandalone('train', ...needed, ...words);
+    assert.equal(status, EXIT_TERMINAL, stderr);
+    assert.equal(stdout, '');
+    const told = stderr.split('\n').filter((line) => !/^ *\d+% /.test(line));
+    assert.equal(told.length, 2, stderr);
+    assert.match(told[0] ?? '', /^slipway-trainer: [^{]*$/);
+    assert.match(told[0] ?? '', expected);
+  });
+}
+
+test('a command without what it needs, and help', () => {
+  const { status, stderr } = runStandalone('train');
+  assert.equal(status, 64);
+  assert.equal(stderr, 'slipway-trainer: --algorithm is missing; slipway-trainer train --help tells more\n');
+  for (const words of [['--help'], ['train', '--help']]) {
+    const help = runStandalone(...words);
+    assert.equal(help.status, 0);
+    assert.match(help.stdout, /^usage: slipway-trainer train /m);
+  }
+});

@@ -24,7 +24,8 @@ const warnings =
 function readable(error: unknown, { input, output }: Command): unknown {
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof FailureError || typeof code !== 'string' || typeof syscall !== 'string') return error;
-  const isInput = path === undefined || path === input;
+  // Only the input is read; of a folder or a full disk no path is told.
+  const isInput = syscall === 'read' || (path === input && syscall !== 'mkdir');
   const what = isInput ? `--input ${input} cannot be read` : `--output ${output} cannot be written`;
   return new FailureError(isInput ? 'InputNotFound' : 'InvalidConfiguration', `${what} (${code})`, { cause: error });
 }
