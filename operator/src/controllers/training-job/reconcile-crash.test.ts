@@ -95,6 +95,23 @@ const stories: readonly Story[] = [
     ],
   },
   {
+    name: 'a request when all is quiet',
+    steps: [() => {}, publishAll, (w) => w.ask(id(1), { C: '2' }), publishAll],
+  },
+  {
+    name: 'a tick, a token and a request at the same time, side by side',
+    spec: { schedule: '0 * * * *', concurrencyPolicy: 'Allow' },
+    steps: [
+      () => {},
+      (w) => {
+        w.clock.now = START + HOUR;
+        w.annotate('x');
+        w.ask(id(1), {}, new Date(START));
+      },
+      publishAll,
+    ],
+  },
+  {
     name: 'a search',
     spec: {
       search: {

@@ -55,7 +55,7 @@ test('a tick is one run with its time, however often it is looked at', async () 
   assert.deepEqual([w.succeeded()?.status, w.condition('Running')?.status], ['True', 'False']);
 });
 
-test('a steady scheduled job writes nothing and asks Postgres for requests alone', async () => {
+test('a steady scheduled job writes nothing, and stays as it is while Postgres is away', async () => {
   const w = world(hourly);
   await w.turn();
   w.kube.calls.length = 0;

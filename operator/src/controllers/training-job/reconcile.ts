@@ -41,7 +41,7 @@ export async function reconcile(
   const now = ctx.now();
   const turn = { deps, ctx, trainingJob, now };
   try {
-    if (isSettled(trainingJob, now) && (await pendingOf(turn)).length === 0) return asItIs(trainingJob, now);
+    if (isSettled(trainingJob, now) && (await isAllTold(turn))) return asItIs(trainingJob, now);
     await deps.tenants.ensure(trainingJob.metadata.namespace);
     return await drive(turn);
   } catch (error) {
@@ -62,6 +62,14 @@ function asItIs(
   const { status } = trainingJob;
   const requeueAfterMs = msUntilTick(status, now);
   return { status, ...(requeueAfterMs !== undefined && { requeueAfterMs }) };
+}
+
+/** True when no request waits and the rows know of no run that the status does not: its process may have died in between. */
+async function isAllTold(turn: Turn): Promise<boolean> {
+  const { metadata, status } = turn.trainingJob;
+  if ((await pendingOf(turn)).length > 0) return false;
+  const rows = await turn.deps.runs.list(metadata.namespace, metadata.uid ?? '', 1);
+  return rows.every((run) => run.status !== 'RUNNING' && run.runKey === status?.runs?.[0]?.runKey);
 }
 
 const pendingOf = ({ deps, trainingJob }: Turn): Promise<readonly RunRequest[]> =>

@@ -8,8 +8,8 @@ import { isTicking } from './ticks.ts';
 type Settled = TrainingJob & { readonly status: TrainingJobStatus };
 
 /**
- * True when the runs of this very generation have ended, no tick is due and no token waits: only a request can start
- * anything, so no store has to be asked for more.
+ * True when the runs of this very generation have ended, no tick is due and no token waits, as far as the status knows:
+ * while no store can be asked, it stays as it is.
  */
 export function isSettled(trainingJob: TrainingJob, now: Date): trainingJob is Settled {
   const { status, metadata } = trainingJob;
