@@ -50,7 +50,7 @@ prepare > "$folder/environment"
 
 # The pod's restrictions: its user, nothing but /tmp and /output to write to, no capability; here no network either.
 code=0
-docker run --rm --user 65532:65532 --read-only --tmpfs /tmp:mode=1777,size=2g --cap-drop ALL \
+docker run --rm --user 65532:65532 --read-only --tmpfs /tmp:exec,mode=1777,size=2g --cap-drop ALL \
   --security-opt no-new-privileges --memory 2g --network none --env-file "$folder/environment" \
   -v "$input:/input:ro" -v "$output:/output" "$@" || code=$?
 [ "$code" -ne 125 ] || exit 125 # docker could not run the image and has said why
