@@ -81,3 +81,14 @@ test('where pods reach the registry and the key of their tokens are optional, an
     },
   );
 });
+
+test('web addresses inputs may come from are hosts and ranges; anything else is refused', () => {
+  const given = { HTTPS_INPUT_HOSTS: 'data.example, mirror:8443', HTTPS_INPUT_CIDRS: '10.1.0.0/16,fd12::/16' };
+  const { httpsInputHosts, httpsInputCidrs } = configFromEnv({ ...complete, ...given }).pods;
+  assert.deepEqual(httpsInputHosts, ['data.example', 'mirror:8443']);
+  assert.deepEqual(httpsInputCidrs, ['10.1.0.0/16', 'fd12::/16']);
+  assert.deepEqual(configFromEnv(complete).pods.httpsInputHosts, []);
+  for (const wrong of [{ HTTPS_INPUT_HOSTS: 'https://data.example' }, { HTTPS_INPUT_CIDRS: '10.0.0.1' }]) {
+    assert.throws(() => configFromEnv({ ...complete, ...wrong }), new RegExp(`${Object.keys(wrong)[0]}: `));
+  }
+});

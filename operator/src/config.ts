@@ -35,6 +35,8 @@ const Variables = z.object({
   IMAGE_PULL_SECRETS: list,
   OPERATOR_URL: z.url({ protocol: /^https?$/ }),
   REGISTRY_URL: z.url({ protocol: /^https?$/ }).optional(),
+  HTTPS_INPUT_HOSTS: list.pipe(z.array(z.string().regex(/^[a-z0-9.-]+(:[0-9]{1,5})?$/, 'expected host or host:port'))),
+  HTTPS_INPUT_CIDRS: list.pipe(z.array(z.union([z.cidrv4(), z.cidrv6()], 'expected address ranges like 10.0.0.0/8'))),
   RUN_TOKEN_KEY: z.string().min(32, 'expected 32 characters or more').optional(),
 });
 
@@ -89,6 +91,8 @@ export function configFromEnv(environment: Environment) {
       imagePullSecrets: own.IMAGE_PULL_SECRETS,
       operatorUrl: own.OPERATOR_URL,
       ...(own.REGISTRY_URL !== undefined && { registryUrl: own.REGISTRY_URL }),
+      httpsInputHosts: own.HTTPS_INPUT_HOSTS,
+      httpsInputCidrs: own.HTTPS_INPUT_CIDRS,
       ...(own.RUN_TOKEN_KEY !== undefined && { runTokenKey: own.RUN_TOKEN_KEY }),
     },
     tenancy,

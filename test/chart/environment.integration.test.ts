@@ -41,6 +41,7 @@ test('values arrive in the operator', () => {
       stsDurationSeconds: 900,
     },
     image: { pullSecrets: ['x', 'y'], pullPolicy: 'Never', tag: 'v3' },
+    trainer: { httpsInputHosts: ['data.example', 'mirror:8443'], httpsInputCidrs: ['10.1.0.0/16'] },
     ...external,
   });
   assert.deepEqual(config.watchNamespaces, ['a', 'b']);
@@ -58,6 +59,8 @@ test('values arrive in the operator', () => {
     servingImage: 'slipway/serving:v3',
     imagePullPolicy: 'Never',
     imagePullSecrets: ['x', 'y'],
+    httpsInputHosts: ['data.example', 'mirror:8443'],
+    httpsInputCidrs: ['10.1.0.0/16'],
   });
   assert.equal(config.postgres.sslMode, 'require');
   assert.equal(config.objectStorage.region, 'eu-central-1');

@@ -21,6 +21,8 @@ const refused: readonly (readonly [string, Values, RegExp])[] = [
     /at '\/registry\/allowedOrigins/,
   ],
   ['a grace without a unit', { registry: { gc: { grace: '7' } } }, /at '\/registry\/gc\/grace'/],
+  ['a host with a scheme', { trainer: { httpsInputHosts: ['https://x.example'] } }, /at '\/trainer\/httpsInputHosts/],
+  ['an address for a range', { trainer: { httpsInputCidrs: ['10.0.0.1'] } }, /at '\/trainer\/httpsInputCidrs/],
   ['users without their Secret', { registry: { auth: 'secret' } }, /registry\.authSecret must name a Secret/],
   [
     'a Secret of users nobody reads',
@@ -129,6 +131,8 @@ const others: Readonly<Record<string, unknown>> = {
   pullSecrets: ['x'],
   watchNamespaces: ['x'],
   allowedOrigins: ['https://x.example'],
+  httpsInputHosts: ['x.example'],
+  httpsInputCidrs: ['10.0.0.0/8'],
   extraEnv: [{ name: 'X', value: 'x' }],
   tolerations: [{ operator: 'Exists' }],
   topologySpreadConstraints: [{ maxSkew: 1 }],

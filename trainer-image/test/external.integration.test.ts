@@ -121,7 +121,7 @@ for (const [what, listener] of [
       write();
     },
   ],
-  ['leads elsewhere', (_request, response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end()],
+  ['leads elsewhere', (_request, response) => void response.writeHead(302, { location: '/elsewhere' }).end()],
   ['answers with a page', (_request, response) => void response.end('<html>')],
 ] as readonly [string, RequestListener][]) {
   test(`a server that ${what} is given up, and nothing fails`, async () => {
@@ -135,5 +135,12 @@ for (const [what, listener] of [
 }
 
 test('a server that is not there is given up too', async () => {
-  assert.match((await told('http://127.0.0.1:1', run(), 500)).join('\n'), /^warn .*ECONNREFUSED/);
+  let gone = '';
+  await withServer(
+    () => {},
+    async (uri) => {
+      gone = uri;
+    },
+  );
+  assert.match((await told(gone, run(), 500)).join('\n'), /^warn .*ECONNREFUSED/);
 });
