@@ -7,12 +7,11 @@ import { type Found, type GcOptions, type GcSummary, runGc } from './run.ts';
 export const GC_USAGE = `registry gc [--dry-run] [--grace 7d] [--namespace NAME]
 
 Deletes what nobody needs any more: runs, logged models and experiments that were deleted, and requests for runs that were
-answered, longer ago than the grace, and
-stored files that neither they, nor a version, nor a data set refers to. RETENTION_KEEP_LAST (a number) and
-RETENTION_MAX_AGE (such as 90d) also give up versions without alias and service whose stage is not among
-RETENTION_KEEP_STAGES (Staging,Production,Archived); without them every version stays. RETENTION_RUNS_KEEP_LAST and
-RETENTION_RUNS_MAX_AGE do the same for runs that have ended and that no version refers to: they are deleted, and purged
-once the grace is over.
+answered, longer ago than the grace, and stored files that neither they, nor a version, nor a data set refers to.
+RETENTION_KEEP_LAST (a number) and RETENTION_MAX_AGE (such as 90d) also give up versions without alias and service whose
+stage is not among RETENTION_KEEP_STAGES (Staging,Production,Archived); without them every version stays.
+RETENTION_RUNS_KEEP_LAST and RETENTION_RUNS_MAX_AGE do the same for runs that have ended and that no version refers to:
+they are deleted, and purged once the grace is over.
 One JSON line for each thing taken goes to standard output, a summary to standard error. --dry-run takes nothing.`;
 
 const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
