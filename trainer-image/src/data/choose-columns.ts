@@ -1,5 +1,5 @@
 /** Which columns of a table are learnt from, and which one is learnt. */
-import { type Algorithm, type FeatureType, normalizedName } from '@slipway/contract';
+import { type Algorithm, type FeatureType, normalizedName, TARGET_COLUMN } from '@slipway/contract';
 import { FailureError, listed, quoted } from '../failure.ts';
 
 export interface Columns {
@@ -25,6 +25,7 @@ function known(header: readonly string[]): string {
 
 /** What a signature may list. */
 const MOST_FEATURES = 1024;
+const LONGEST_NAME = 256;
 
 /** Without `features` every column but the target is one. Throws TargetNotFound, FeatureNotFound, InvalidCell (header). */
 export function chooseColumns(header: readonly string[], algorithm: Algorithm): Columns {
@@ -45,14 +46,7 @@ export function chooseColumns(header: readonly string[], algorithm: Algorithm): 
     const what = twice === undefined ? 'there is no column besides the target' : `${quoted(header[twice] ?? '')} twice`;
     throw new FailureError('FeatureNotFound', `features: expected at least one column, each once, got ${what}`);
   }
-  const unnamed = chosen.find((column) => header[column] === '');
-  if (unnamed !== undefined) {
-    throw new FailureError(
-      'InvalidCell',
-      `line 1, column ${unnamed + 1}: expected a header of names, got none; name it, or name the columns to learn from ` +
-        'with features (pandas writes such a column unless told index=False)',
-    );
-  }
+  for (const column of chosen) checkName(header[column] as string, column);
   if (chosen.length > MOST_FEATURES) {
     throw new FailureError(
       'InvalidConfiguration',
@@ -76,6 +70,19 @@ export function chosenTypes(
       throw new FailureError('FeatureNotFound', `featureTypes: ${quoted(name)} ${why}; ${known(header)}`);
     }),
   );
+}
+
+/** Of a feature: it becomes the name of an input of the model. */
+function checkName(name: string, column: number): void {
+  const unnamed =
+    'a header of names, got none; name it, or name the columns to learn from with features (pandas writes such a column ' +
+    'unless told index=False)';
+  const long = `a name of at most ${LONGEST_NAME} characters, got ${name.length}; rename it`;
+  const reserved = `another name, ${quoted(TARGET_COLUMN)} is taken; rename it`;
+  const expected =
+    name === '' ? unnamed : name.length > LONGEST_NAME ? long : name === TARGET_COLUMN ? reserved : undefined;
+  if (expected === undefined) return;
+  throw new FailureError('InvalidCell', `line 1, column ${column + 1}: expected ${expected}`);
 }
 
 function checkHeader(header: readonly string[]): void {

@@ -105,8 +105,7 @@ export class ColumnBuilder {
 
   /** A number, for a column that can be nothing else; the cell's bytes, where there are some, are for the message. */
   pushNumber(value: number, place: number, bytes?: Uint8Array, start = 0, end = 0): void {
-    const held = this.rules.isTarget ? value : Math.fround(value);
-    if (!(held - held === 0)) {
+    if (!Number.isFinite(Math.fround(value))) {
       const text = bytes ? textOf(bytes, start, end) : String(value);
       if (this.rules.type !== 'number' && Number.isNaN(value)) throw this.strayText({ place, text });
       throw this.notANumber({ place, text }, value);
@@ -124,7 +123,7 @@ export class ColumnBuilder {
     if (Number.isNaN(value)) {
       if (!this.firstText) this.firstText = { place, text: textOf(bytes, start, end) };
       this.numbers = undefined;
-    } else if (!Number.isFinite(this.rules.isTarget ? value : Math.fround(value))) {
+    } else if (!Number.isFinite(Math.fround(value))) {
       this.firstUnfit ??= { place, text: textOf(bytes, start, end) };
     }
   }

@@ -24,7 +24,9 @@ export interface Document {
 }
 
 /** So many validation rows are written out; of more, rows spread evenly over them. */
-export const MOST_ROWS = 20_000;
+const MOST_ROWS = 20_000;
+/** Whoever reads the held-out rows takes 64 MiB. */
+const MOST_BYTES = 60 * 2 ** 20;
 
 const IMPORTANCE = 'artifacts/feature_importance.json';
 const CONFUSION = 'artifacts/confusion_matrix';
@@ -46,7 +48,15 @@ function heldOut({ features, target }: Table, rows: Int32Array): string {
     const row = rows[i] as number;
     return csvRow([...features.map((column) => valueAt(column, row)), knownAt(row)]);
   });
-  return [csvRow([...features.map(({ name }) => name), TARGET_COLUMN]), ...lines].join('');
+  const header = csvRow([...features.map(({ name }) => name), TARGET_COLUMN]);
+  return [header, ...fitting(lines, MOST_BYTES)].join('');
+}
+
+/** All lines, or as many, spread evenly, as take about so many bytes. */
+export function fitting(lines: readonly string[], mostBytes: number): readonly string[] {
+  const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+  if (bytes <= mostBytes) return lines;
+  return spread(lines.length, Math.floor((lines.length * mostBytes) / bytes)).map((i) => lines[i] as string);
 }
 
 function judgement(answers: Answers): Document[] {

@@ -18,6 +18,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { readTable } from '../data/table.ts';
 import { randomFrom } from '../learn/random.ts';
 import type { Table } from '../model.ts';
+import { fitting } from './documents.ts';
 import { runTraining } from './run-training.ts';
 import { train } from './train.ts';
 
@@ -221,6 +222,19 @@ test('the residuals are those of the validation rows, and an earlier confusion m
   const absolute = rows.map(([actual, predicted]) => Math.abs(Number(actual) - Number(predicted)));
   near(absolute.reduce((sum, value) => sum + value, 0) / rows.length, mae as number, 'mae');
   assert.throws(() => read(outputDir, 'artifacts/confusion_matrix.json'), { code: 'ENOENT' });
+});
+
+test('of very many or very wide validation rows as many are kept as can be read, spread over all', async () => {
+  const path = join(folder, 'long.csv');
+  const rows = Array.from({ length: 50_000 }, (_, i) => `${i},${i / 2}`);
+  writeFileSync(path, `a,price\n${rows.join('\n')}\n`);
+  const { outputDir } = await trainInto('long', 'linear-regression', 'price', { test_size: '0.5' }, path);
+  for (const file of ['held-out.csv', 'artifacts/residuals.csv'])
+    assert.equal(csvCells(read(outputDir, file)).length, 20_001);
+  const lines = Array.from({ length: 1000 }, (_, i) => String(i).padStart(9, '0'));
+  const kept = fitting(lines, 450);
+  assert.equal(kept.length, 50);
+  assert.deepEqual(kept.slice(0, 2), ['000000000', '000000020']);
 });
 
 test('importances add up to 1, categories count as one feature, and the feature that decides comes first', async () => {
