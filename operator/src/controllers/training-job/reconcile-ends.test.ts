@@ -114,6 +114,16 @@ test('a data set that is not there is a run that failed, with how to upload it; 
   assert.match(JSON.stringify(w.kube.objects.get(`Job/team-a/${w.jobs()[0]}`)), /team-a\/data\/up1\/iris-2026/);
 });
 
+test('a run of before specs were kept is done with the spec and the parameters of now', async () => {
+  const w = world({ parameters: { C: '0.5' } });
+  await w.turn();
+  const { spec: _, ...before } = w.stores.runs.get(firstRun) as Run;
+  w.stores.runs.set(firstRun, { ...before, parameters: {} });
+  w.kube.drop(Job, jobKey({ metadata: key }, firstRun));
+  await w.turn();
+  assert.match(JSON.stringify(w.kube.objects.get(`Job/team-a/${w.jobs()[0]}`)), /PARAM_C","value":"0\.5"/);
+});
+
 test('an algorithm that does not exist is told before any pod is made', async () => {
   const w = world({ algorithm: { name: 'perceptron', target: 'y' } });
   await w.turn();
@@ -175,7 +185,7 @@ test('a result that is late is told once and goes on; it stays told, and is Fals
   await w.turn();
   await w.turn();
   assert.equal(w.condition('SlaMissed')?.status, 'True');
-  assert.match(w.condition('SlaMissed')?.message ?? '', /not done by 2026-01-01T00:10:00.000Z \(spec\.sla 10m\)/);
+  assert.match(w.condition('SlaMissed')?.message ?? '', /not done by 2026-01-01T00:10:00Z \(spec\.sla 10m\)/);
   w.clock.now += MINUTE;
   w.publish(firstRun);
   await w.turn();

@@ -6,6 +6,7 @@ import type { Note, Result } from '../../runtime/reconcile.ts';
 import type { TrainingCounters } from '../ports.ts';
 import { GATE_PASSED, SLA_MISSED, SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
 import { attemptsOf } from './attempts.ts';
+import { timeText } from './duration.ts';
 import type { Plan, Start } from './plan.ts';
 import { progressOf, progressText } from './progress.ts';
 import type { Driven } from './reconcile-run.ts';
@@ -92,7 +93,11 @@ function progressNow(driven: readonly Driven[], searches: Searches): string | un
 }
 
 const nameOf = ({ scheduledTime, cause }: Start): string =>
-  scheduledTime !== undefined ? `the tick of ${scheduledTime}` : cause === 'Api' ? 'a request' : 'a run by hand';
+  scheduledTime !== undefined
+    ? `the tick of ${timeText(new Date(scheduledTime))}`
+    : cause === 'Api'
+      ? 'a request'
+      : 'a run by hand';
 
 function waitingText({ waiting }: Plan): string | undefined {
   const [first, ...others] = waiting;

@@ -3,6 +3,7 @@ import type { Run } from '@slipway/database';
 import type { NewCondition } from '../../api/conditions.ts';
 import { durationSeconds } from '../../api/fields.ts';
 import { SLA_MISSED, type TrainingJobSpec } from './api.ts';
+import { timeText } from './duration.ts';
 
 /** A run, or one that waits for its start, whose result is expected. */
 export interface Expected {
@@ -29,7 +30,7 @@ export function expectedFrom(asked: Asked, { sla }: TrainingJobSpec, run?: Run):
   const verb =
     scheduledTime !== undefined ? 'scheduled for' : requestedAt !== undefined ? 'requested at' : 'started at';
   return {
-    what: `the run ${verb} ${from}`,
+    what: `the run ${verb} ${timeText(new Date(from))}`,
     from: new Date(from),
     sla,
     ...(run?.endTime !== undefined && { endTime: run.endTime }),
@@ -51,7 +52,7 @@ export const SlaReason = { Missed: 'SlaMissed', InTime: 'InTime' } as const;
 export function slaCondition(expected: readonly Expected[], now: Date): NewCondition | undefined {
   const late = expected.find((one) => isLate(one, now));
   if (late) {
-    const due = new Date(dueAt(late)).toISOString();
+    const due = timeText(new Date(dueAt(late)));
     const message =
       `${late.what} was not done by ${due} (spec.sla ${late.sla}); it may go on until spec.deadline: ` +
       'condition Succeeded says what it does or waits for';
@@ -59,7 +60,7 @@ export function slaCondition(expected: readonly Expected[], now: Date): NewCondi
   }
   const [newest] = expected;
   if (!newest) return undefined;
-  const message = `${newest.what} is expected by ${new Date(dueAt(newest)).toISOString()}`;
+  const message = `${newest.what} is expected by ${timeText(new Date(dueAt(newest)))}`;
   const done = newest.endTime !== undefined ? `${newest.what} ended in time` : message;
   return { type: SLA_MISSED, status: 'False', reason: SlaReason.InTime, message: done };
 }

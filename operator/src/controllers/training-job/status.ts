@@ -99,7 +99,7 @@ function runningCondition(
       : { type: RUNNING, status: 'False', reason: 'NoRun', message: 'no run goes on' };
   }
   const others = open.length === 1 ? '' : ` and ${open.length - 1} more`;
-  const message = `run ${first.runId} (${first.cause})${others} since ${open.at(-1)?.startTime}${waiting === undefined ? '' : `; ${waiting}`}`;
+  const message = `run ${first.runId} (${first.cause})${others} since ${(open.at(-1) ?? first).startTime}${waiting === undefined ? '' : `; ${waiting}`}`;
   return { type: RUNNING, status: 'True', reason: first === rows[0] ? reason : Reason.Running, message };
 }
 
@@ -180,7 +180,7 @@ function scoreOf(rows: readonly Run[]): string | undefined {
 }
 
 /** The run is FINISHED: which version it made, how good it is, and what to type next. */
-export function completed({ metadata }: TrainingJob, run: Run): Outcome {
+export function completed({ metadata, spec }: TrainingJob, run: Run): Outcome {
   const { metrics, model, version, gate } = run;
   const score = scoreName(run);
   const told = score === undefined ? '' : ` (${score} ${rounded(metrics[score] as number)})`;
@@ -191,7 +191,7 @@ export function completed({ metadata }: TrainingJob, run: Run): Outcome {
   const name = modelVersionName(model, version);
   if (gate && !gate.passed) {
     const failed = gateLines({ ...gate, results: gate.results.filter(({ passed }) => !passed) });
-    const anyway = `kubectl patch -n ${metadata.namespace} mv/${name} --type=merge -p '{"spec":{"stage":"Staging"}}'`;
+    const anyway = `kubectl patch -n ${metadata.namespace} mv/${name} --type=merge -p '{"spec":{"stage":"${spec.register?.stage ?? 'Staging'}"}}'`;
     const message =
       `version ${version} of model ${model} is kept${told}, but its gates ${failed.join('; ')}; ` +
       `stages and aliases stay where they are; to stage it all the same: ${anyway}`;

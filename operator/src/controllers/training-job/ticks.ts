@@ -1,6 +1,7 @@
 /** Which tick of a schedule is to be run now, which ones were missed, and up to when all have been dealt with. Pure. */
 import type { Run } from '@slipway/database';
 import type { TrainingJob, TrainingJobSpec, TrainingJobStatus } from './api.ts';
+import { timeText } from './duration.ts';
 import { MAX_MISSED, type Schedule, ticksBetween } from './schedule.ts';
 
 /** What the status says of the schedule; absent fields are no part of it. */
@@ -42,8 +43,8 @@ export function markOf({ metadata, spec, status }: TrainingJob, rows: readonly R
 
 /** The status of a schedule whose ticks have been dealt with up to `mark`. */
 const upTo = (spec: TrainingJobSpec, mark: Date, missed: number, next?: Date): TickStatus => ({
-  ...(next && { nextScheduleTime: next.toISOString() }),
-  lastScheduleTime: mark.toISOString(),
+  ...(next && { nextScheduleTime: timeText(next) }),
+  lastScheduleTime: timeText(mark),
   observedSchedule: observedSchedule(spec),
   ...(missed > 0 && { missedRuns: missed }),
 });
