@@ -201,9 +201,19 @@ test('classes that are numbers go by value, all others by code point', async () 
   ]);
 });
 
-test('quantities keep the digits that float32 would lose', async () => {
-  const table = await read(column([16_777_217, 0.1, 1e30]), { name: 'ridge' });
-  assert.deepEqual(targets(table), [16_777_217, 0.1, 1e30]);
+test('quantities keep the digits that float32 would lose, and are read to the last one of a double', async () => {
+  const texts = [
+    '16777217',
+    '0.1',
+    '1e30',
+    '0.10276579841889205',
+    '0.21846955072481550',
+    '-123456.789',
+    '4.35',
+    '0.000001',
+  ];
+  const table = await read(column(texts), { name: 'ridge' });
+  assert.deepEqual(targets(table), texts.map(Number));
 });
 
 const bytes = (...parts: (string | number[])[]) =>

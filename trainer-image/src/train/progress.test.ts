@@ -28,11 +28,13 @@ test('progress grows through reading, fitting and writing, and ends at 100', () 
   progress.fitting({ fraction: 0, message: 'tree 1 of 4' });
   pass(1000);
   progress.fitting({ fraction: 0.25, message: 'tree 2 of 4' });
+  pass(1000);
+  progress.fitting({ fraction: 0.1, message: 'a learner that goes back' });
   progress.at('writing', 0, 'writing');
   progress.done();
   assert.deepEqual(
     shown.map(({ percent }) => percent),
-    [10, 20, 38.8, 95, 100],
+    [10, 20, 38.8, 38.8, 95, 100],
   );
   assert.deepEqual(shown.at(-1), { percent: 100, etaSeconds: 0, message: 'done' });
 });
