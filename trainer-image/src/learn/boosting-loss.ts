@@ -9,9 +9,11 @@ export interface Loss {
   readonly base: Float64Array;
   /** The greatest second derivative there can be; undefined when all are 1. */
   readonly largestSecond: number | undefined;
-  /** Prepares the derivatives of all outputs at the present scores; returns the mean loss over the rows `of`. */
-  evaluate(of: Int32Array): number;
-  /** Writes the derivatives by output `k` as they were when `evaluate` was called; the second ones where there is room. */
+  /** Takes the present scores for those that the derivatives of all outputs belong to, and the loss. */
+  settle(): void;
+  /** The mean over the rows `of`. */
+  meanOver(of: Int32Array): number;
+  /** Writes the derivatives by output `k` for every row; the second ones where there is room. */
   derivatives(k: number, gradients: Float32Array, seconds: Float32Array | undefined): void;
   /** Adds a leaf's value to the scores of its rows, rows[start … end). */
   add(k: number, value: number, rows: Int32Array, start: number, end: number): void;
@@ -35,7 +37,8 @@ export function squaredError(y: Float64Array, learning: Int32Array): Loss {
     link: 'identity',
     base: Float64Array.of(mean),
     largestSecond: undefined,
-    evaluate: (of) => {
+    settle: () => {},
+    meanOver: (of) => {
       let loss = 0;
       for (let i = 0; i < of.length; i++) {
         const row = of[i] as number;
@@ -60,6 +63,22 @@ function sharesOf(ids: Int32Array, learning: Int32Array, classes: number): Float
   return shares.map(within);
 }
 
+/** So many factors of at most 2 have a product that a number can hold. */
+const FACTORS = 512;
+
+/** The loss of rows of[start … end), with one logarithm for all of them. */
+function logLoss(scores: Float64Array, ids: Int32Array, of: Int32Array, start: number, end: number): number {
+  let loss = 0;
+  let product = 1;
+  for (let i = start; i < end; i++) {
+    const row = of[i] as number;
+    const margin = ids[row] === 1 ? (scores[row] as number) : -(scores[row] as number);
+    if (margin < 0) loss -= margin;
+    product *= 1 + Math.exp(margin < 0 ? margin : -margin);
+  }
+  return loss + Math.log(product);
+}
+
 /** Minus the logarithm of the probability of the class, of two; the score is the second's. */
 export function logisticLoss(ids: Int32Array, learning: Int32Array): Loss {
   const share = sharesOf(ids, learning, 2)[1] as number;
@@ -70,12 +89,11 @@ export function logisticLoss(ids: Int32Array, learning: Int32Array): Loss {
     link: 'logistic',
     base: Float64Array.of(base),
     largestSecond: 0.25,
-    evaluate: (of) => {
+    settle: () => {},
+    meanOver: (of) => {
       let loss = 0;
-      for (let i = 0; i < of.length; i++) {
-        const row = of[i] as number;
-        const margin = ids[row] === 1 ? (scores[row] as number) : -(scores[row] as number);
-        loss += Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin)));
+      for (let start = 0; start < of.length; start += FACTORS) {
+        loss += logLoss(scores, ids, of, start, Math.min(start + FACTORS, of.length));
       }
       return loss / of.length;
     },
@@ -103,7 +121,7 @@ export function softmaxLoss(ids: Int32Array, learning: Int32Array, classes: numb
     link: 'softmax',
     base,
     largestSecond: 0.25,
-    evaluate: (of) => {
+    settle: () => {
       most.fill(Number.NEGATIVE_INFINITY);
       totals.fill(0);
       for (const z of scores) for (let i = 0; i < rows; i++) most[i] = Math.max(most[i] as number, z[i] as number);
@@ -113,6 +131,8 @@ export function softmaxLoss(ids: Int32Array, learning: Int32Array, classes: numb
       for (const share of shares) {
         for (let i = 0; i < rows; i++) share[i] = (share[i] as number) / (totals[i] as number);
       }
+    },
+    meanOver: (of) => {
       let loss = 0;
       for (let i = 0; i < of.length; i++) {
         const row = of[i] as number;

@@ -1,6 +1,6 @@
 /** Splits of three and more classes by Gini's impurity. */
 import { type BinnedColumn, MISSING } from './bins.ts';
-import { type BestSplit, type Criterion, endsMissing, takeOccupied } from './forest-split.ts';
+import { type BestSplit, type Criterion, endsMissing, FEW, takeOccupied } from './forest-split.ts';
 import { count } from './forest-variance.ts';
 
 /** sums[bin · classes + class] += weight. */
@@ -105,10 +105,22 @@ export class Gini implements Criterion {
   }
 
   /** Sums by bin; returns how many bins have rows. */
-  #fill({ codes }: BinnedColumn): number {
+  #fill({ codes, bins, missing }: BinnedColumn): number {
     fill(codes, this.#rows, this.#start, this.#length, this.#w, this.#ids, this.#sums, this.width);
-    mark(codes, this.#rows, this.#start, this.#length, this.#occupied);
-    return takeOccupied(this.#occupied, this.#list);
+    if (this.#length <= FEW) {
+      mark(codes, this.#rows, this.#start, this.#length, this.#occupied);
+      return takeOccupied(this.#occupied, this.#list);
+    }
+    let found = 0;
+    for (let bin = 0; bin < bins; bin++) if (this.#hasRows(bin)) this.#list[found++] = bin;
+    if (missing && this.#hasRows(MISSING)) this.#list[found++] = MISSING;
+    return found;
+  }
+
+  #hasRows(bin: number): boolean {
+    const end = (bin + 1) * this.width;
+    for (let at = bin * this.width; at < end; at++) if ((this.#sums[at] as number) > 0) return true;
+    return false;
   }
 
   /** Moves a bin to the left side. Returns the sum of squares on the left; on the right it is `#rightSquares`. */

@@ -72,7 +72,8 @@ function boost(design: Design, loss: Loss, grower: TreeGrower, judge: Int32Array
   const gradients = new Float32Array(design.rows);
   const seconds = loss.largestSecond === undefined ? undefined : new Float32Array(design.rows);
   const trees: Tree[] = [];
-  const losses = [loss.evaluate(judge)];
+  loss.settle();
+  const losses = [loss.meanOver(judge)];
   let stalled = false;
   for (let iteration = 1; iteration <= maxIterations && !stalled; iteration++) {
     for (let k = 0; k < loss.outputs; k++) {
@@ -82,7 +83,9 @@ function boost(design: Design, loss: Loss, grower: TreeGrower, judge: Int32Array
       });
       trees.push(tree);
     }
-    const now = loss.evaluate(judge);
+    loss.settle();
+    if (!earlyStopping && !onProgress) continue;
+    const now = loss.meanOver(judge);
     losses.push(now);
     stalled = earlyStopping && hasStalled(losses, options);
     const fraction = stalled ? 1 : iteration / maxIterations;
