@@ -219,6 +219,7 @@ test('who watches runs beside the trainer, reads the output, holds the token of 
   assert.deepEqual(names, ['fetch', 'watch', 'trainer']);
   const watch = pod.initContainers?.[1];
   assert.equal(watch?.restartPolicy, 'Always');
+  assert.match(watch?.command?.join(' ') ?? '', /trap .* TERM; node \/app\/main\.mjs watch/);
   assert.deepEqual(watch?.volumeMounts, [{ name: 'output', mountPath: '/output', readOnly: true }]);
   const { MLFLOW_TRACKING_TOKEN: token = '', RUN_START_TIME: start } = envOf(watch);
   assert.deepEqual(runTokenSubject(tracked.runTokenKey, token), { namespace: 'team-a', runId: run.runId });

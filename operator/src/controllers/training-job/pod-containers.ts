@@ -49,8 +49,13 @@ const PUBLISH_RESOURCES = {
   requests: { ...CARRIER.requests, 'ephemeral-storage': LOGS_REQUEST },
   limits: { ...CARRIER.limits, 'ephemeral-storage': POD_DISK },
 } as const;
+/**
+ * The shell is there at once, Node is not: a trainer that fails in its first moments would have the pod wait out its grace
+ * period, because process 1 of a container ignores SIGTERM until it has a handler.
+ */
+const WATCH_COMMAND = ['sh', '-c', "trap 'kill $!; wait $!; exit 0' TERM; node /app/main.mjs watch & wait $!"];
 /** It holds a few hundred metric points and one connection. */
-const WATCH_RESOURCES = { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '128Mi' } } as const;
+const WATCH_RESOURCES = { requests: { cpu: '20m', memory: '48Mi' }, limits: { memory: '128Mi' } } as const;
 
 const isTracked = ({ tracking }: TrainingJobSpec): boolean => tracking?.enabled !== false;
 
@@ -142,7 +147,9 @@ function watch({ run, settings }: RunPod, tracking: Variables): Container {
   return {
     name: WATCH_CONTAINER,
     restartPolicy: 'Always',
-    ...fromOurImage(settings, 'watch'),
+    image: settings.trainerImage,
+    imagePullPolicy: settings.imagePullPolicy,
+    command: WATCH_COMMAND,
     env: literalEnv({ ...tracking, RUN_START_TIME: String(startTimeOf(run)), HOME: '/tmp' }),
     resources: WATCH_RESOURCES,
     volumeMounts: [readOnlyMount('output', OUTPUT_DIR)],
