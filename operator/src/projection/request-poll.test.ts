@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FakeKube } from '../../../test/fake-kube.ts';
 import { FakeStores } from '../../../test/fake-stores.ts';
 import type { KubeObject, ObjectKey } from '../api/meta.ts';
-import { lookForRequests } from './request-poll.ts';
+import { createRequestPoll, lookForRequests } from './request-poll.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
@@ -44,4 +44,19 @@ test('requests of a namespace that is not watched are left to whoever watches it
   const { poll, looked, refused } = await world(['team-b']);
   await poll(NOW + 61_000);
   assert.deepEqual([looked, refused()], [[], [undefined, undefined]]);
+});
+
+test('a store that is away is told of once and asked again; it ends when the process does not lead any more', async () => {
+  const leading = new AbortController();
+  const warned: string[] = [];
+  let asked = 0;
+  const waiting = async () => {
+    asked += 1;
+    if (asked === 3) leading.abort();
+    throw new Error('gone');
+  };
+  const log = { debug() {}, info() {}, error() {}, warn: (_: object, message: string) => void warned.push(message) };
+  const poll = createRequestPoll({ requests: { waiting } as never, look: () => {}, watched: [], everyMs: 1 });
+  await poll({ kube: new FakeKube(), log, now: () => new Date(NOW), signal: leading.signal });
+  assert.deepEqual([asked, warned.length], [3, 1]);
 });

@@ -54,18 +54,22 @@ function betweenPods(failures: readonly PodFailure[], retries: number, look: str
 const DOING: Readonly<Record<string, string>> = {
   fetch: 'fetching the inputs',
   trainer: 'training',
+  predict: 'asking models about the held-out rows',
   publish: 'publishing the result',
 };
 
 function running({ status }: Pod, health: DependencyHealth): Progress {
-  const active = [...status.initContainerStatuses, ...status.containerStatuses].find(({ state }) => state.running);
+  // The sidecar runs beside all others and says nothing of how far the run is.
+  const active = [...status.initContainerStatuses, ...status.containerStatuses].find(
+    ({ name, state }) => state.running && name in DOING,
+  );
   if (!active) return { reason: Reason.Pending, message: 'the pod is starting' };
   return (
     storesNeededBy(active.name)
       .map((dependency) => knownOutage(dependency, health))
       .find((outage) => outage !== undefined) ?? {
       reason: Reason.Running,
-      message: DOING[active.name] ?? `container ${active.name} runs`,
+      message: DOING[active.name] ?? '',
     }
   );
 }

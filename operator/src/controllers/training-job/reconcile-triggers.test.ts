@@ -256,6 +256,7 @@ test('a token is one run with its parameters; the same token never again, also w
   await w.turn();
   await w.turn();
   assert.equal(w.stores.runs.size, 13);
+  assert.equal(w.stores.counted.length, 13);
 });
 
 test('a token beside an unscheduled spec does not make the spec train again', async () => {
