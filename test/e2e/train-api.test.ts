@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { type ClientPod, clientPod, type Heard } from '../support/client-pod.ts';
 import { get, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
 import { eventually } from '../support/eventually.ts';
+import { RELEASE_NAMESPACE } from '../support/install.ts';
 import {
   apply,
   dropNamespace,
@@ -139,7 +140,7 @@ test('a service that names no TrainingJob is 403 and its pods hold no token; one
 });
 
 test('while the operator is away predictions go on, and a request is told to come again', async () => {
-  const operator = ['deployment/slipway-operator', '-n', 'slipway-system'];
+  const operator = ['deployment/slipway-operator', '-n', RELEASE_NAMESPACE];
   const replicas = kubectl(['get', ...operator, '-o', 'jsonpath={.spec.replicas}']);
   kubectl(['scale', ...operator, '--replicas=0']);
   try {
@@ -148,7 +149,7 @@ test('while the operator is away predictions go on, and a request is told to com
       '--for=delete',
       'pod',
       '-n',
-      'slipway-system',
+      RELEASE_NAMESPACE,
       '-l',
       'app.kubernetes.io/component=operator',
       '--timeout=60s',
@@ -160,10 +161,10 @@ test('while the operator is away predictions go on, and a request is told to com
     kubectl(['scale', ...operator, `--replicas=${replicas}`]);
     kubectl(['rollout', 'status', ...operator, '--timeout=120s']);
   }
-  const after = await eventually(() => {
+  const again = await eventually(() => {
     const answer = train({ n_estimators: 3 }, { prefer: 'respond-async' });
     assert.equal(answer.status, 202);
     return answer;
   }, 60_000);
-  assert.equal((await ended(after.headers['location'] ?? '')).body.status, 'FINISHED');
+  assert.equal((await ended(again.headers['location'] ?? '')).body.status, 'FINISHED');
 });

@@ -25,7 +25,7 @@ export interface OperatorOptions {
 
 /** Refusals the client can do something about; everything else is trouble between this pod and the operator. */
 const PASSED_ON = new Set([403, 404, 409, 413, 422, 429]);
-const ANSWER_MS = 10_000;
+const ANSWER_MS = 5_000;
 /** A request that did not arrive, or whose answer did not, is repeated under its key: the operator may be restarting. */
 const TRIES = 3;
 const PAUSE_MS = 500;
