@@ -1,8 +1,8 @@
 /** Reads a Parquet file row group by row group, and of a row group one column at a time. */
+import { type FileHandle, open } from 'node:fs/promises';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import {
   type AsyncBuffer,
-  asyncBufferFromFile,
   type Compressors,
   type DecodedArray,
   type FileMetaData,
@@ -103,9 +103,32 @@ async function readColumn(
   return scan.readColumn({ column, ...span });
 }
 
+/** Pieces of the file, each read into memory of its own. */
+async function bufferOf(handle: FileHandle): Promise<AsyncBuffer> {
+  const { size } = await handle.stat();
+  const slice = async (start: number, end = size): Promise<ArrayBuffer> => {
+    const bytes = new Uint8Array(end - start);
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at);
+      if (bytesRead === 0) throw new Error('the file ends too early');
+      at += bytesRead;
+    }
+    return bytes.buffer;
+  };
+  return { byteLength: size, slice };
+}
+
 /** As `readCsv`, for a Parquet file; columns are those at the top of its schema, and places are rows from 1. */
-export async function readParquet(path: string, { onHeader, onFraction }: ReadOptions): Promise<number> {
-  const file = await asyncBufferFromFile(path);
+export async function readParquet(path: string, options: ReadOptions): Promise<number> {
+  const handle = await open(path);
+  try {
+    return await readGroups(await bufferOf(handle), options);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readGroups(file: AsyncBuffer, { onHeader, onFraction }: ReadOptions): Promise<number> {
   const metadata = await parquetMetadataAsync(file).catch((error) => {
     throw unreadable(error);
   });

@@ -27,7 +27,7 @@ function checkClasses(counts: readonly number[], labels: readonly string[], rows
   if (lonely !== -1) {
     throw new FailureError(
       'InvalidTarget',
-      `target: class ${quoted(labels[lonely] ?? '')} has one row; expected at least two, to train and to validate with`,
+      `target: class ${quoted(labels[lonely] ?? '')} has one row; expected at least two, to train and to validate with: remove it, or merge the class with another`,
     );
   }
   if (validation >= labels.length && rows - validation >= labels.length) return;
