@@ -70,7 +70,7 @@ export class TreeGrower {
   readonly #rows: Int32Array;
   readonly #held: Int32Array;
   readonly #spare: Int32Array;
-  readonly #gradients: Float64Array;
+  readonly #gradients: Float32Array;
   readonly #seconds: Float64Array;
   /** Histograms that no leaf needs any more. */
   readonly #free: Float64Array[] = [];
@@ -86,7 +86,7 @@ export class TreeGrower {
     this.#rows = learning.slice();
     this.#held = heldOut.slice();
     this.#spare = new Int32Array(Math.max(learning.length, heldOut.length));
-    this.#gradients = new Float64Array(learning.length);
+    this.#gradients = new Float32Array(learning.length);
     this.#seconds = new Float64Array(learning.length);
   }
 

@@ -45,7 +45,7 @@ export interface NodeRows {
   readonly rows: Int32Array;
   readonly start: number;
   readonly length: number;
-  readonly gradients: Float64Array;
+  readonly gradients: Float32Array;
   readonly seconds: Float64Array;
 }
 
