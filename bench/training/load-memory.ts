@@ -1,6 +1,6 @@
 /**
  * What it takes to load a forest as our writer writes it, against skl2onnx's export of the very same trees: memory and
- * time of a fresh process each, loaded as the model server loads, and whether both answer the same.
+ * time of a fresh process each, with the settings of the serving image, and whether both answer the same.
  * Usage: node bench/training/load-memory.ts [rows] [trees] [min_samples_leaf]
  */
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,8 @@ import type { Tree, TreeEnsemble } from '../../trainer-image/src/model.ts';
 import { encodeModel } from '../../trainer-image/src/onnx/encode-model.ts';
 import { python } from '../../trainer-image/test/python/venv.ts';
 
+/** As the Dockerfile sets them. */
+const IMAGE_ENV = { NODE_OPTIONS: '--max-semi-space-size=2', MALLOC_TRIM_THRESHOLD_: '131072' };
 const COLUMNS = 30;
 const ROWS = 1024;
 
@@ -108,6 +110,7 @@ async function measure(path: string, folder: string): Promise<void> {
 function measured(path: string, folder: string): Figures {
   const { status, stdout, stderr } = spawnSync(process.execPath, [import.meta.filename, 'measure', path, folder], {
     encoding: 'utf8',
+    env: { ...process.env, ...IMAGE_ENV },
   });
   if (status !== 0) throw new Error(`measuring ${path}: ${stderr}`);
   return JSON.parse(stdout);
