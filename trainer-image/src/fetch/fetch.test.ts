@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
-import { artifactDigest, type FetchInputs, sha256Hex } from '@slipway/contract';
+import { artifactDigest, FETCHED_FILE, type FetchInputs, sha256Hex } from '@slipway/contract';
 import { type ObjectStore, ObjectStoreError } from '@slipway/object-store';
 import { persistence } from '../persist.ts';
 import { fetchInputs } from './fetch.ts';
@@ -210,6 +210,11 @@ test('a reference is brought only as it was proven, and only from its own namesp
   await assert.rejects(given({}, { 'team-a/m/model.onnx': 'onnx' }), { reason: 'ArtifactMissing', message: /gate/ });
   await assert.rejects(given({ digest: 'e'.repeat(64) }), { reason: 'DigestMismatch' });
   await assert.rejects(given({ uri: 's3://slipway/team-b/m' }), { reason: 'InputUriNotAllowed' });
+});
+
+test('a version without a file that could be asked leaves an empty folder, for who asks to say so', async () => {
+  await fetchWith([], storeOf({}), { references: [{ namespace: 'team-a', uri: reference.uri, files: [] }] });
+  assert.deepEqual(await readdir(join(folder, 'references/0')), [FETCHED_FILE]);
 });
 
 test('what an earlier start brought is kept when its digest says that it is whole', async () => {

@@ -1,5 +1,5 @@
 /** The models that gates compare with, file by file, each checked against its digest. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ArtifactFile,
@@ -22,9 +22,9 @@ export interface ReferenceContext {
 
 const CURE = 'restore the file, or let the gate compare with another version';
 
-/** The files of a reference. Throws DigestMismatch for a list that is not what the version was proven with. */
+/** The files of a reference; none, of a model that cannot be asked: who asks says so. Throws DigestMismatch for a list that is not what the version was proven with. */
 function filesOf({ uri, files, digest }: ModelArtifact): readonly ArtifactFile[] {
-  if (files && files.length > 0 && (digest === undefined || artifactDigest(files) === digest)) return files;
+  if (files && (digest === undefined || artifactDigest(files) === digest)) return files;
   throw new FailureError(
     'DigestMismatch',
     `the version at ${quoted(uri, 300)}, which a gate compares with, has no proven list of files`,
@@ -74,6 +74,7 @@ export async function fetchReferences(references: readonly ModelArtifact[], cont
   for (const [index, artifact] of references.entries()) {
     const dir = join(context.referencesDir, String(index));
     const files = filesOf(artifact);
+    await mkdir(dir, { recursive: true });
     for (const file of files) {
       const what = `reference ${index}, ${file.path}`;
       await context.persist(what, async () => bring(artifact, file, dir, await context.openStore()));

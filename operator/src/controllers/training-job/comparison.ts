@@ -16,9 +16,16 @@ export function comparedVersions({ register }: TrainingJobSpec, { references }: 
   return [...new Map(found.map((reference) => [reference.version, reference])).values()];
 }
 
-/** How `fetch` is told of them. */
+/** What it takes to ask a model. The rest (plots, examples) would only make the pod's environment too long to start with. */
+const IS_NEEDED = /(\.onnx|(^|\/)MLmodel|^signature\.json)$/;
+
+/** How `fetch` is told of them: the files by which a model is asked, each with its digest. */
 export const asModelArtifacts = (compared: readonly Reference[], namespace: string): ModelArtifact[] =>
-  compared.map(({ artifact }) => ({ namespace, ...artifact }));
+  compared.map(({ artifact: { uri, files } }) => ({
+    namespace,
+    uri,
+    files: files.filter(({ path }) => IS_NEEDED.test(path)),
+  }));
 
 /** A decimal of a spec as a number that JSON can say. */
 const decimal = (text: string): number => Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, Number(text)));

@@ -293,7 +293,9 @@ test("hosts that https inputs may come from are the administrator's", () => {
 
 const artifact = {
   uri: 's3://slipway/team-a/1/r/artifacts/a/model',
-  files: [{ path: 'model.onnx', sha256: 'a'.repeat(64), size: 3 }],
+  files: ['model.onnx', 'MLmodel', 'signature.json', 'examples.json', 'plots/a.png'].map((path) => ({
+    ...{ path, sha256: 'a'.repeat(64), size: 3 },
+  })),
   digest: 'd'.repeat(64),
 };
 const third = { version: 3, artifact };
@@ -311,13 +313,8 @@ test('a gate that compares brings the version, asks both models without a creden
   const references = { Production: third, '@best': third, '2': { ...third, version: 2 } };
   const spec = { ...own(), ...gated('Production', '@best', 2) };
   const { fetch, predict, publish } = containersOf(spec, { resolved: { references } });
-  assert.deepEqual(
-    inputsOf(fetch).references?.map(({ namespace, digest }) => [namespace, digest]),
-    [
-      ['team-a', artifact.digest],
-      ['team-a', artifact.digest],
-    ],
-  );
+  const asked = { namespace: 'team-a', uri: artifact.uri, files: artifact.files.slice(0, 3) };
+  assert.deepEqual(inputsOf(fetch).references, [asked, asked]);
   assert.deepEqual([predict?.image, predict?.args], [settings.servingImage, ['predict']]);
   assert.deepEqual(mountsOf(predict), ['output', 'references', 'answers', 'tmp-predict']);
   assert.deepEqual(
