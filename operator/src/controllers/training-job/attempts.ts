@@ -58,6 +58,15 @@ export function attemptsOf(failures: readonly PodFailure[], before: readonly Att
   }));
 }
 
+const KILLED_EXIT_CODES: ReadonlySet<number | undefined> = new Set([137, 143]);
+
+/** Of a run that ended at its deadline the attempt that was stopped for it did not fail by itself. */
+export function stoppedAtDeadline(failures: readonly PodFailure[]): readonly PodFailure[] {
+  const last = failures.at(-1);
+  if (last?.reason !== Reason.TrainerFailed || !KILLED_EXIT_CODES.has(last.exitCode)) return failures;
+  return [...failures.slice(0, -1), { ...last, reason: Reason.DeadlineExceeded }];
+}
+
 const LAG_MS = 15_000;
 
 /** True while the pods the Job counts as failed have not been seen to fail: the two watches are not in step. */

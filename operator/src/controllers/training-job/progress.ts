@@ -25,6 +25,10 @@ interface Seen {
 const isActive = ({ metadata, status }: Pod): boolean =>
   metadata.deletionTimestamp === undefined && status.phase !== 'Failed' && status.phase !== 'Succeeded';
 
+/** Told to end (a deadline has passed, somebody deleted it), and not ended yet. */
+const isStopping = ({ metadata, status }: Pod): boolean =>
+  metadata.deletionTimestamp !== undefined && (status.phase === 'Running' || status.phase === 'Pending');
+
 /** Why `Succeeded` is still Unknown. */
 export function progressOf(
   { metadata }: TrainingJob,
@@ -33,7 +37,10 @@ export function progressOf(
 ): Progress {
   const pod = byAge(pods).findLast(isActive);
   const look = `kubectl get jobs,pods -n ${metadata.namespace} -l ${TRAINING_JOB_LABEL}=${metadata.name}`;
-  if (!pod) return betweenPods(failures, spec.retries, look);
+  if (!pod) {
+    if (pods.some(isStopping)) return { reason: Reason.Pending, message: 'its pod is being stopped' };
+    return betweenPods(failures, spec.retries, look);
+  }
   const until = `it is tried again until spec.deadline (${spec.deadline}) has passed`;
   const waiting = waitingFor(pod);
   if (waiting) return { reason: waiting.reason, message: `${waiting.message}; ${until}` };
@@ -60,10 +67,14 @@ const DOING: Readonly<Record<string, string>> = {
 
 function running({ status }: Pod, health: DependencyHealth): Progress {
   // The sidecar runs beside all others and says nothing of how far the run is.
-  const active = [...status.initContainerStatuses, ...status.containerStatuses].find(
-    ({ name, state }) => state.running && name in DOING,
-  );
-  if (!active) return { reason: Reason.Pending, message: 'the pod is starting' };
+  const steps = [...status.initContainerStatuses, ...status.containerStatuses].filter(({ name }) => name in DOING);
+  const active = steps.find(({ state }) => state.running);
+  if (!active) {
+    const hasBegun = steps.some(({ state }) => state.terminated);
+    return hasBegun
+      ? { reason: Reason.Running, message: 'the next container is starting' }
+      : { reason: Reason.Pending, message: 'the pod is starting' };
+  }
   return (
     storesNeededBy(active.name)
       .map((dependency) => knownOutage(dependency, health))

@@ -6,7 +6,7 @@ import type { Run } from '@slipway/database';
 import { Job } from '../../api/batch-job.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { TrainingJob } from './api.ts';
-import { jobKey } from './names.ts';
+import { jobKey, runLabel } from './names.ts';
 import { asJson, failedJob, failedPod, firstRun, key, runningPod, START, world } from './testing/world.ts';
 
 const MINUTE = 60_000;
@@ -253,10 +253,21 @@ test('the deadline is hard, and the sla stays told when it has passed', async ()
   w.clock.now += 6_000;
   await w.turn();
   w.clock.now += 15_000;
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'team-a', name: 'pod-1', labels: runLabel(firstRun) },
+  };
+  const deletionTimestamp = '2026-01-01T00:00:20Z';
+  w.kube.put(asJson({ ...pod, metadata: { ...pod.metadata, deletionTimestamp }, status: runningPod('trainer') }));
+  await w.turn();
+  assert.equal(w.succeeded()?.message, 'its pod is being stopped');
+  w.addPod(firstRun, failedPod('trainer', { exitCode: 137, reason: 'Error' }));
   w.setJob(firstRun, failedJob('DeadlineExceeded'));
   await w.turn();
   assert.deepEqual([w.succeeded()?.reason, w.condition('SlaMissed')?.status], ['DeadlineExceeded', 'True']);
   assert.match(w.succeeded()?.message ?? '', /deadline of 20s: raise spec\.deadline/);
+  assert.deepEqual(w.read().status?.runs?.[0]?.attempts, [{ exitCode: 137, reason: 'DeadlineExceeded' }]);
   assert.equal(w.events('SlaMissed').length, 1);
 });
 
@@ -315,9 +326,15 @@ test('without gates and without a model the conditions are few', async () => {
   assert.match(w.succeeded()?.message ?? '', /registered nothing, since spec\.model is not set/);
 });
 
-test('each transition is one event, however many conditions tell of it', async () => {
+test('each transition is one event, however many conditions tell of it, and going on to the next container is none', async () => {
   const w = world();
   await w.turn();
+  w.addPod(firstRun, runningPod('fetch'));
+  await w.turn();
+  const fetched = { name: 'fetch', state: { terminated: { exitCode: 0 } } };
+  w.addPod(firstRun, { phase: 'Pending', initContainerStatuses: [fetched, { name: 'trainer', state: {} }] });
+  await w.turn();
+  assert.equal(w.succeeded()?.message, 'the next container is starting');
   w.addPod(firstRun, runningPod('trainer'));
   await w.turn();
   w.publish(firstRun);

@@ -4,8 +4,8 @@ import { findCondition } from '../../api/conditions.ts';
 import type { DependencyHealth } from '../../api/health.ts';
 import type { Note, Result } from '../../runtime/reconcile.ts';
 import type { TrainingCounters } from '../ports.ts';
-import { GATE_PASSED, SLA_MISSED, SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
-import { attemptsOf } from './attempts.ts';
+import { GATE_PASSED, Reason, SLA_MISSED, SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
+import { attemptsOf, stoppedAtDeadline } from './attempts.ts';
 import { timeText } from './duration.ts';
 import type { Plan, Start } from './plan.ts';
 import { progressOf, progressText } from './progress.ts';
@@ -84,7 +84,8 @@ function detailOf({ status }: TrainingJob, { run, failures }: Driven, searches: 
   const before = status?.runs?.find(({ runKey }) => runKey === run.runKey);
   const trials = searches.get(run.runKey)?.trials ?? before?.trials;
   const isTold = before?.endTime !== undefined;
-  return { attempts: attemptsOf(isTold ? [] : failures, before?.attempts), ...(trials && { trials }) };
+  const seen = run.failure?.reason === Reason.DeadlineExceeded ? stoppedAtDeadline(failures) : failures;
+  return { attempts: attemptsOf(isTold ? [] : seen, before?.attempts), ...(trials && { trials }) };
 }
 
 function progressNow(driven: readonly Driven[], searches: Searches): string | undefined {
