@@ -75,23 +75,56 @@ test('the files are whole at any time, and nothing else is left beside them', ()
   assert.deepEqual(readdirSync(folder).sort(), ['metrics.jsonl', 'progress.json']);
 });
 
-test('a long series is thinned evenly and keeps its first and last point; a short one keeps all', () => {
-  const stepsOf = (count: number) => {
-    const series = new MetricSeries();
-    for (let step = 1; step <= count; step++) series.add({ key: 'loss', value: 1 / step, step, ts: step });
-    return series
-      .lines()
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line).step as number);
-  };
-  assert.deepEqual(
-    stepsOf(150),
-    Array.from({ length: 150 }, (_, i) => i + 1),
-  );
+/** The steps that are written of so many points, reported when so much of the fit was done. */
+function stepsOf(count: number, fractionAt = (step: number) => step / count): number[] {
+  const series = new MetricSeries();
+  let lines = '';
+  for (let step = 1; step <= count; step++) {
+    lines += series.add({ key: 'loss', value: 1 / step, step, ts: step }, fractionAt(step));
+  }
+  return `${lines}${series.last()}`
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).step as number);
+}
+
+test('a short series is written as a whole, a long one thinned: its beginning, an even rest, and its last point', () => {
+  const whole = Array.from({ length: 100 }, (_, i) => i + 1);
+  assert.deepEqual(stepsOf(100), whole);
   const steps = stepsOf(12_345);
-  assert.ok(steps.length <= MOST_POINTS && steps.length >= MOST_POINTS / 2, `${steps.length} points`);
-  assert.deepEqual([steps[0], steps.at(-1)], [1, 12_345]);
-  const gaps = new Set(steps.slice(1, -1).map((step, i) => step - (steps[i] as number)));
-  assert.equal(gaps.size, 1);
+  assert.ok(steps.length <= MOST_POINTS && steps.length > MOST_POINTS - 10, `${steps.length} points`);
+  assert.deepEqual(steps.slice(0, 100), whole);
+  assert.equal(steps.at(-1), 12_345);
+  const gaps = steps.slice(101, -1).map((step, i) => step - (steps[i + 100] as number));
+  assert.deepEqual([...new Set(gaps)].sort(), [126]);
+});
+
+test('a fit that ends long before its time has its first points and its last', () => {
+  const steps = stepsOf(150, (step) => step / 1_000_000);
+  assert.deepEqual([steps.length, steps.at(-1)], [101, 150]);
+});
+
+test('what was written of the live points stays as it was', () => {
+  const dir = mkdtempSync(join(folder, 'points-'));
+  let now = 0;
+  const progress = new RunProgress(() => now, [], metricsLinesFile(dir));
+  let before = '';
+  for (let step = 1; step <= 2000; step++) {
+    now += 100;
+    progress.fitting({ fraction: step / 2000, message: '', metrics: { loss: 1 / step, gradient: step }, step });
+    if (step % 100 !== 0) continue;
+    const after = readFileSync(join(dir, 'metrics.jsonl'), 'utf8');
+    assert.ok(after.startsWith(before));
+    before = after;
+  }
+  progress.done();
+  const points = readFileSync(join(dir, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  for (const key of ['loss', 'gradient']) {
+    const ofKey = points.filter((point) => point.key === key);
+    assert.ok(ofKey.length <= MOST_POINTS && ofKey.at(-1).step === 2000, `${ofKey.length} points of ${key}`);
+    assert.equal(new Set(ofKey.map(({ step }) => step)).size, ofKey.length);
+  }
 });

@@ -1,5 +1,5 @@
 /** How far a run is, for files, terminals and logs: from the fractions of its parts to one percentage and the time that is left. */
-import { renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { METRICS_LINES_FILE, PROGRESS_FILE, type Progress } from '@slipway/contract';
 import type { OnProgress } from '../model.ts';
@@ -27,6 +27,7 @@ export class RunProgress {
   private readonly watchers: readonly Watcher[];
   private readonly onPoints: (lines: string) => void;
   private readonly series = new MetricSeries();
+  private lines = '';
   private part: Part = 'reading';
   private partSince: number;
   private shownAt = Number.NEGATIVE_INFINITY;
@@ -59,19 +60,25 @@ export class RunProgress {
         }),
       message: message.slice(0, 256),
     });
-    this.onPoints(this.series.lines());
+    this.tellPoints();
+  }
+
+  private tellPoints(): void {
+    if (this.lines !== '') this.onPoints(this.lines);
+    this.lines = '';
   }
 
   /** For a learner. */
   readonly fitting: OnProgress = ({ fraction, message, metrics, step = 0 }) => {
     for (const [key, value] of Object.entries(metrics ?? {})) {
-      if (Number.isFinite(value)) this.series.add({ key, value, step, ts: this.now() });
+      if (Number.isFinite(value)) this.lines += this.series.add({ key, value, step, ts: this.now() }, fraction);
     }
     this.at('fitting', fraction, message);
   };
 
   done(): void {
-    this.onPoints(this.series.lines());
+    this.lines += this.series.last();
+    this.tellPoints();
     this.show({ percent: 100, etaSeconds: 0, message: 'done' });
   }
 
@@ -91,7 +98,6 @@ export const progressFile = (dir: string): Watcher => ({
   show: (progress) => replace(join(dir, PROGRESS_FILE), `${JSON.stringify(progress)}\n`),
 });
 
-/** Keeps `metrics.jsonl` below `dir`; without points there is no file. */
-export const metricsLinesFile = (dir: string) => (lines: string) => {
-  if (lines !== '') replace(join(dir, METRICS_LINES_FILE), lines);
-};
+/** Adds lines to `metrics.jsonl` below `dir`; without points there is no file. */
+export const metricsLinesFile = (dir: string) => (lines: string) =>
+  appendFileSync(join(dir, METRICS_LINES_FILE), lines);
