@@ -180,6 +180,11 @@ const mendable: [name: string, setting: Setting, message: RegExp][] = [
   ['a file that is not ONNX', { heldOut: IRIS_ROWS, candidate: { 'model.onnx': Buffer.from('x') } }, /ONNX/],
   ['a prediction that is no number', { heldOut: 'x_0,x_1\n1,1\n-1,1\n', candidate: filesOf(logarithm) }, /row 1/],
   [
+    'several quantities at once',
+    { heldOut: 'x_0,x_1\n1,1\n', candidate: filesOf(logarithm) },
+    /several numbers for every row; name classes/,
+  ],
+  [
     'a signature beside the folder that is none',
     { heldOut: IRIS_ROWS, candidate: { 'model.onnx': iris.onnx }, output: { 'signature.json': '{}' } },
     /signature\.json: inputs/,

@@ -1,5 +1,6 @@
 /** A model's outputs as answers that can be scored, with every probability where the model gives them. */
 import type { HeldOutAnswers, ModelSignature } from '@slipway/contract';
+import { FailureError } from '../failure.ts';
 import { bindOutputs } from '../model/outputs.ts';
 import { elementCount, type Tensor, type TensorSpec } from '../model/tensor.ts';
 
@@ -24,7 +25,7 @@ export function bindAnswers(
   return (results) => {
     const prediction = read(results);
     if (prediction.kind === 'values') {
-      return { values: prediction.values.map((value) => short(Number(Array.isArray(value) ? value[0] : value))) };
+      return { values: prediction.values.map(oneNumber) };
     }
     if (scores === undefined) return { labels: [...prediction.labels], probabilities: [], classes: [] };
     const { probabilities, width } = probabilitiesIn(results[scores.output] as Tensor);
@@ -32,6 +33,14 @@ export function bindAnswers(
     const classes = named?.length === width ? [...named] : Array.from({ length: width }, (_, id) => String(id));
     return { labels: [...prediction.labels], probabilities, classes };
   };
+}
+
+function oneNumber(value: unknown): number {
+  if (typeof value === 'number') return short(value);
+  throw new FailureError(
+    'SignatureMismatch',
+    'its first output has several numbers for every row; name classes (labels) in signature.json, or give one number',
+  );
 }
 
 interface Scores {
