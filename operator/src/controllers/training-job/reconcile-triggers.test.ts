@@ -323,6 +323,21 @@ test('a request that waits for a job that is concluded starts as soon as it is s
   assert.equal(w.runs()[0], `r${id(1)} Api RUNNING`);
 });
 
+test('a tick that waited starts at once when what went on has failed in the same look', async () => {
+  const w = world({ ...hourly, deadline: '10h' });
+  await w.turn();
+  w.clock.now = START + HOUR;
+  await w.turn();
+  w.clock.now = START + 2 * HOUR + MINUTE;
+  w.addPod(tickKey(START + HOUR), failedPod('trainer', { exitCode: 3, reason: 'Error' }));
+  w.setJob(tickKey(START + HOUR), failedJob());
+  await w.turn();
+  assert.deepEqual(w.runs(), [`s${(START + HOUR) / 1000} Schedule FAILED`]);
+  await w.turn();
+  assert.equal(w.runs()[0], `s${(START + 2 * HOUR) / 1000} Schedule RUNNING`);
+  assert.equal(w.read().status?.missedRuns, undefined);
+});
+
 test('what is waiting starts at once when what went on has failed in the same look', async () => {
   const w = world();
   await w.turn();

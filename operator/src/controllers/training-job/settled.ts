@@ -1,8 +1,9 @@
 /** Whether a status already says all there is to say. Pure. */
 import { runKeyFor } from '@slipway/contract';
 import { findCondition } from '../../api/conditions.ts';
-import { Reason, SUCCEEDED, type TrainingJob, type TrainingJobStatus } from './api.ts';
+import { Reason, SUCCEEDED, type TrainingJob, type TrainingJobSpec, type TrainingJobStatus } from './api.ts';
 import { manualRun, RUN_ANNOTATION } from './manual.ts';
+import { readSchedule } from './schedule.ts';
 import { isTicking } from './ticks.ts';
 
 type Settled = TrainingJob & { readonly status: TrainingJobStatus };
@@ -24,9 +25,15 @@ export function isSettled(trainingJob: TrainingJob, now: Date): trainingJob is S
 function isBetweenTicks({ spec, status }: TrainingJob, now: Date): boolean {
   if (!isTicking(spec)) return true;
   const { lastScheduleTime: last, nextScheduleTime: next } = status ?? {};
-  return (
-    last !== undefined && next !== undefined && Date.parse(last) <= now.getTime() && now.getTime() < Date.parse(next)
-  );
+  if (last === undefined || next === undefined) return false;
+  return Date.parse(last) <= now.getTime() && now.getTime() < Date.parse(next) && !hasTick(spec, new Date(last), now);
+}
+
+/** True when a tick lies between the two: one that waited for a run to end has not been dealt with. */
+function hasTick({ schedule = '', timeZone }: TrainingJobSpec, after: Date, until: Date): boolean {
+  const read = readSchedule({ schedule, timeZone }, after);
+  const next = 'schedule' in read ? read.schedule.next(after) : undefined;
+  return next !== undefined && next <= until;
 }
 
 function isTokenDone({ metadata, status }: TrainingJob, said: string): boolean {
