@@ -46,3 +46,16 @@ test('how the sidecar ended is never why a pod failed', () => {
 test('a pod that is well, or goes on, has no failure', () => {
   assert.equal(failureOf({ phase: 'Running', initContainerStatuses: [ended('trainer', 3)] }), undefined);
 });
+
+test('last words are text that Postgres, the API server and a terminal take as it is', () => {
+  const trainer = (message: string) =>
+    failureOf({ initContainerStatuses: [ended('trainer', 1, { reason: 'Error', message })] });
+  const logged = trainer('loss\0 0.5\n\u001b[2Jgone\u009b31m');
+  assert.equal(logged?.log, 'loss  0.5\n [2Jgone 31m');
+  assert.ok(logged.message.endsWith(logged.log));
+  // The cut through a long log falls into the middle of a character.
+  const cut = trainer(`x${'🌲'.repeat(2000)}y`);
+  assert.ok(cut?.log?.isWellFormed() && cut.message.isWellFormed());
+  const told = trainer(JSON.stringify({ stage: 'train', reason: 'InvalidCell', message: 'row 3 has \0 and \ud800' }));
+  assert.deepEqual([told?.reason, told?.message], ['InvalidCell', 'row 3 has   and \ufffd']);
+});

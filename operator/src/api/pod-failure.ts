@@ -23,8 +23,13 @@ export const CONTAINER_FAILED = 'ContainerFailed';
 const CANNOT_START = new Set(['StartError', 'ContainerCannotRun']);
 const LONGEST_LOG = 2048;
 
-/** Why the pod failed; undefined while it has not. */
+/** Why the pod failed; undefined while it has not. Its texts are whole characters, and none of them a control character. */
 export function podFailure(pod: Pod): PodFailure | undefined {
+  const failure = failureIn(pod);
+  return failure && storable(failure);
+}
+
+function failureIn(pod: Pod): PodFailure | undefined {
   if (pod.status.phase !== 'Failed') return undefined;
   const { reason = 'PodFailed', message, conditions } = pod.status;
   const disruption = conditions.find((c) => c.type === 'DisruptionTarget' && c.status === 'True');
@@ -40,8 +45,20 @@ export function podFailure(pod: Pod): PodFailure | undefined {
   return { reason, message: message ?? `the pod ended (${reason}) before any container failed` };
 }
 
+/**
+ * What a foreign container says may hold anything. Postgres takes no NUL, the API server mends half a pair of surrogates (so
+ * that a status would never be as it was written), and a terminal obeys escapes.
+ */
+const printable = (text: string): string => text.toWellFormed().replace(/[^\P{Cc}\t\n]/gu, ' ');
+
+const storable = (failure: PodFailure): PodFailure => ({
+  ...failure,
+  message: printable(failure.message),
+  ...(failure.log !== undefined && { log: printable(failure.log) }),
+});
+
 /** Why a container ended with this exit code. */
-export function containerFailure(container: string, { exitCode, reason, message }: Terminated): PodFailure {
+function containerFailure(container: string, { exitCode, reason, message }: Terminated): PodFailure {
   const ended = { container, exitCode };
   if (reason === 'OOMKilled') {
     return { ...ended, reason: OUT_OF_MEMORY, message: `container ${container} needed more memory than its limit` };
