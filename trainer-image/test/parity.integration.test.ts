@@ -91,6 +91,8 @@ function askPython(args: readonly string[], input: string): unknown {
     input,
     encoding: 'utf8',
     maxBuffer: 2 ** 29,
+    // Threads that wait for each other on a busy machine take longer than one alone.
+    env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
   });
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout);
