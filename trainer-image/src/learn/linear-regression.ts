@@ -37,6 +37,7 @@ function residualProducts({ design, y, means, mean }: Centred, w: Float64Array):
   const blocks = new Blocks(design);
   const coefficients = new Float64Array(blocks.width);
   coefficients.set(w);
+  const moved = w.some((value) => value !== 0);
   const products = new Float64Array(blocks.width);
   const residuals = new Float64Array(BLOCK);
   const fitted = new Float64Array(BLOCK);
@@ -49,7 +50,7 @@ function residualProducts({ design, y, means, mean }: Centred, w: Float64Array):
     const rows = Math.min(BLOCK, design.rows - from);
     blocks.load(from, from + rows);
     fitted.fill(offset);
-    blocks.addProduct(fitted, rows, coefficients, 0);
+    if (moved) blocks.addProduct(fitted, rows, coefficients, 0);
     for (let i = 0; i < rows; i++) {
       const residual = (y[from + i] as number) - (fitted[i] as number);
       residuals[i] = residual;

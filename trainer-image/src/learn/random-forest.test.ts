@@ -96,6 +96,9 @@ test('limits hold: rows in a leaf, rows to split, depth', () => {
     firstTree(fitRandomForest(design, y, { ...single, task: 'regression', ...limits }));
   assert.ok([...leafSizes(grow({ minSamplesLeaf: 7 }), design).values()].every((size) => size >= 7));
   assert.equal(Math.min(...leafSizes(grow({}), design).values()), 1);
+  const ids = Int32Array.from(y, (value) => Math.floor(1.5 * (value + 1)) % 3);
+  const three = firstTree(fitRandomForest(design, ids, { ...single, minSamplesLeaf: 7 }));
+  assert.ok([...leafSizes(three, design).values()].every((size) => size >= 7));
   assert.equal(depthOf(grow({ maxDepth: 3 })), 3);
   assert.equal(grow({ minSamplesSplit: 501 }).feature.length, 1);
   assert.equal(grow({ minSamplesSplit: 500, maxDepth: 64 }).feature.length, 3);
