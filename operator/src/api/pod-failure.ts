@@ -2,6 +2,7 @@
 import { parseTerminationMessage } from '@slipway/contract';
 import { WATCH_CONTAINER } from './containers.ts';
 import { containerStatuses, type Pod, type Terminated } from './pod.ts';
+import { printable } from './text.ts';
 
 export interface PodFailure {
   /** A FailureReason of the contract, or OutOfMemory, ConfigurationError, ContainerFailed, Disrupted, Evicted… */
@@ -45,12 +46,7 @@ function failureIn(pod: Pod): PodFailure | undefined {
   return { reason, message: message ?? `the pod ended (${reason}) before any container failed` };
 }
 
-/**
- * What a foreign container says may hold anything. Postgres takes no NUL, the API server mends half a pair of surrogates (so
- * that a status would never be as it was written), and a terminal obeys escapes.
- */
-const printable = (text: string): string => text.toWellFormed().replace(/[^\P{Cc}\t\n]/gu, ' ');
-
+/** What a foreign container says may hold anything. */
 const storable = (failure: PodFailure): PodFailure => ({
   ...failure,
   message: printable(failure.message),

@@ -82,6 +82,19 @@ test('parameters arrive in the environment and in arguments exactly as they were
   assert.deepEqual(trainer?.args, ['--c=$$(HOME) $$$$ 5']);
 });
 
+const beside = [
+  { before: '$', args: '$$(MLFLOW_TRACKING_TOKEN)' },
+  { before: '$$$', args: '$$$$(MLFLOW_TRACKING_TOKEN)' },
+  { before: 'US$$', args: 'US$$(MLFLOW_TRACKING_TOKEN)' },
+  { before: '$(HOME)/', args: '$(HOME)/(MLFLOW_TRACKING_TOKEN)' },
+];
+for (const { before, args } of beside) {
+  test(`a value beside what the template has makes no variable: ${before}`, () => {
+    const spec = { ...own({ args: [`${before}{{params.x}}`] }), parameters: { x: '(MLFLOW_TRACKING_TOKEN)' } };
+    assert.deepEqual(containersOf(spec).trainer?.args, [args]);
+  });
+}
+
 test('what the contract promises cannot be overridden by the container', () => {
   const env = [
     { name: 'RUN_ID', value: 'mine' },

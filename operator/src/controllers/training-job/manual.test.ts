@@ -22,6 +22,9 @@ const refused = [
   { text: '{"token":"a","parameters":{"C d":"1"}}', says: /parameters/ },
   { text: '{"token":"a","parameters":{"C":{"min":1}}}', says: /parameters\.C/ },
   { text: '{"token":"a","params":{"C":"1"}}', says: /params/ },
+  { text: '{"token":"a","parameters":{"C":"\\u0000"}}', says: /parameters\.C.*cannot be stored/ },
+  { text: '{"token":"a","parameters":{"C":"\\ud800"}}', says: /parameters\.C.*cannot be stored/ },
+  { text: `{"${'🌲'.repeat(50)}\u001b[2J`, says: /no JSON/ },
   { text: 'x'.repeat(2000), says: /longer than 1024/ },
 ];
 for (const { text, says } of refused) {
@@ -29,6 +32,6 @@ for (const { text, says } of refused) {
     const problem = (manualRun(text) as { problem: string }).problem;
     assert.match(problem, /^annotation slipway\.dev\/run starts no run: expected any text, or \{"token"/);
     assert.match(problem, says);
-    assert.ok(problem.length < 400);
+    assert.ok(problem.length < 400 && problem.isWellFormed());
   });
 }

@@ -1,5 +1,6 @@
 /** A run by hand: the annotation `slipway.dev/run`. Pure. */
 import { z } from 'zod';
+import { isStorable, printable } from '../../api/text.ts';
 
 export const RUN_ANNOTATION = 'slipway.dev/run';
 
@@ -19,7 +20,10 @@ const Asked = z.strictObject({
     .record(
       z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/),
       // People write numbers as numbers.
-      z.union([z.string().max(6000), z.number(), z.boolean()]).transform(String),
+      z
+        .union([z.string().max(6000), z.number(), z.boolean()])
+        .transform(String)
+        .refine(isStorable, 'a character that cannot be stored'),
     )
     .refine((parameters) => Object.keys(parameters).length <= 64, 'at most 64 parameters')
     .default({}),
@@ -43,7 +47,7 @@ export function manualRun(text: string | undefined): ManualRun | { readonly prob
 }
 
 const problem = (given: string, why: string) => ({
-  problem: `annotation ${RUN_ANNOTATION} starts no run: ${EXPECTED}, got ${given.slice(0, MAX_SHOWN)} (${why})`,
+  problem: `annotation ${RUN_ANNOTATION} starts no run: ${EXPECTED}, got ${printable(given.slice(0, MAX_SHOWN))} (${why})`,
 });
 
 function jsonOf(text: string): unknown {

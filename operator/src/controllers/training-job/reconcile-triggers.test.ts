@@ -366,6 +366,24 @@ for (const { spec, says } of invalid) {
   });
 }
 
+test('a spec that no store takes stalls by field, instead of failing to be written down for ever', async () => {
+  const w = world({ parameters: { C: '1\0' } });
+  assert.equal(await w.turn(), 'stalled');
+  assert.equal(w.succeeded()?.reason, 'ConfigurationError');
+  assert.match(w.succeeded()?.message ?? '', /^spec\.parameters\.C holds the character NUL.*remove it$/);
+  w.change({ parameters: { C: '1' } });
+  await w.turn();
+  assert.equal(w.jobs().length, 1);
+});
+
+test('parameters that fit no environment fail their run before a pod is made', async () => {
+  const large = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`text${i}`, 'x'.repeat(6000)]));
+  const w = world({ algorithm: undefined, container: { image: 'mine:1' }, parameters: large });
+  await w.turn();
+  assert.equal(w.jobs().length, 0);
+  assert.match(w.succeeded()?.message ?? '', /^spec\.parameters has 7\d{4} bytes as JSON: expected at most 65536/);
+});
+
 test('a run that goes on is looked after although its schedule has become invalid', async () => {
   const w = world(hourly);
   w.clock.now = START + HOUR;

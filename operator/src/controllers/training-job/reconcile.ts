@@ -25,7 +25,7 @@ import { isSettled, msUntilTick } from './settled.ts';
 import { type Expected, expectedFrom } from './sla.ts';
 import { withOutcome } from './status.ts';
 import { countingFrom, isTicking, ticksOf } from './ticks.ts';
-import { specDigest, specOf, withRunParameters } from './training.ts';
+import { specDigest, specOf, unstorableProblem, withRunParameters } from './training.ts';
 
 /** A run that goes on is looked at this often even if no watch says anything: stores come and go unseen. */
 const LOOK_AGAIN_MS = 10_000;
@@ -80,11 +80,9 @@ async function drive(turn: Turn): Promise<Result<TrainingJobStatus>> {
   const { spec, metadata } = trainingJob;
   const rows = await deps.runs.list(metadata.namespace, metadata.uid ?? '', SHOWN_RUNS);
   const schedule = scheduleOf(trainingJob, now);
-  if (schedule && 'problem' in schedule) {
-    const { open } = await driveRuns(turn, rows);
-    const retry = open ? { retryAfterMs: LOOK_AGAIN_MS } : {};
-    throw new TerminalError(Reason.InvalidSchedule, schedule.problem, retry);
-  }
+  if (schedule && 'problem' in schedule) return stall(turn, rows, Reason.InvalidSchedule, schedule.problem);
+  const unstorable = unstorableProblem(spec);
+  if (unstorable !== undefined) return stall(turn, rows, Reason.ConfigurationError, unstorable);
   const asked = manualRun(metadata.annotations?.[RUN_ANNOTATION]);
   const wanted = asked && !('problem' in asked) && !(await hasRun(turn, rows, asked.token)) ? asked : undefined;
   const plan = planFor({
@@ -103,6 +101,12 @@ async function drive(turn: Turn): Promise<Result<TrainingJobStatus>> {
     ...(asked && 'problem' in asked && { problem: asked.problem }),
     counters: deps.counters,
   });
+}
+
+/** Starts nothing and says why; runs that go on are looked after all the same. */
+async function stall(turn: Turn, rows: readonly Run[], reason: string, problem: string): Promise<never> {
+  const { open } = await driveRuns(turn, rows);
+  throw new TerminalError(reason, problem, open ? { retryAfterMs: LOOK_AGAIN_MS } : {});
 }
 
 function scheduleOf(
@@ -228,19 +232,25 @@ async function runOf({ deps }: Turn, known: Map<string, Run>, job: Job): Promise
   return run;
 }
 
-/** The results that are expected, newest first: of what waits, of what goes on, and of the newest run of all. */
+/** The results that are expected, newest first: of what waits, of what goes on, of the newest run of all, and of what has just ended. */
 async function expectedOf(turn: Turn, plan: Plan, runs: readonly Run[]): Promise<readonly Expected[]> {
   const { spec } = turn.trainingJob;
   const found = plan.waiting.toReversed().map((start) => expectedFrom(start, spec));
   for (const [index, run] of runs.entries()) {
-    if (index > 0 && run.status !== 'RUNNING') continue;
+    const isPast = index > 0 && run.status !== 'RUNNING';
+    if (isPast && !hasJustEnded(turn, run)) continue;
     const own = specOf(run, spec);
     if (own.sla === undefined) continue;
     const requestedAt = await requestedAtOf(turn, run);
-    found.push(expectedFrom({ ...run, ...(requestedAt !== undefined && { requestedAt }) }, own, run));
+    const expected = expectedFrom({ ...run, ...(requestedAt !== undefined && { requestedAt }) }, own, run);
+    found.push(expected && (isPast ? { ...expected, isPast } : expected));
   }
   return found.filter((one) => one !== undefined);
 }
+
+/** True when the status says that it goes on. */
+const hasJustEnded = ({ trainingJob }: Turn, { runKey }: Run): boolean =>
+  trainingJob.status?.runs?.some((one) => one.runKey === runKey && one.endTime === undefined) ?? false;
 
 async function requestedAtOf({ deps }: Turn, { namespace, runKey }: Run): Promise<string | undefined> {
   const [, requestId] = /\/r([0-9a-f-]{36})$/.exec(runKey) ?? [];

@@ -8,6 +8,7 @@ import {
   TASKS,
 } from '@slipway/contract';
 import type { Run } from '@slipway/database';
+import { unstorableAt } from '../../api/text.ts';
 import { Reason, TrainingJobSpec } from './api.ts';
 import { searchProblem } from './search.ts';
 
@@ -31,9 +32,22 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Why no run of this spec can even be written down; undefined: it can. */
+export function unstorableProblem(spec: TrainingJobSpec): string | undefined {
+  const field = unstorableAt(spec);
+  return field === undefined
+    ? undefined
+    : `spec.${field} holds the character NUL, which no store and no environment takes: remove it`;
+}
+
 /** Why a run of this spec could only fail, found before any pod is made; undefined: nothing is known to be wrong. */
 export function problemOf(spec: TrainingJobSpec): Problem | undefined {
-  const wrong = missingParameter(spec) ?? collidingParameters(spec) ?? searchedTwice(spec) ?? searchProblem(spec);
+  const wrong =
+    tooMuchText(spec) ??
+    missingParameter(spec) ??
+    collidingParameters(spec) ??
+    searchedTwice(spec) ??
+    searchProblem(spec);
   if (wrong !== undefined) return { reason: Reason.ConfigurationError, message: wrong };
   return spec.algorithm ? algorithmProblem(spec.algorithm, spec.parameters) : undefined;
 }
@@ -72,11 +86,33 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
 }
 
+/** More than an environment variable holds beside the rest of what `fetch` is told: Linux takes 128 KiB. */
+const MAX_PARAMETER_BYTES = 64 * 1024;
+
+function tooMuchText({ parameters }: TrainingJobSpec): string | undefined {
+  const bytes = Buffer.byteLength(JSON.stringify(parameters));
+  return bytes <= MAX_PARAMETER_BYTES
+    ? undefined
+    : `spec.parameters has ${bytes} bytes as JSON: expected at most ${MAX_PARAMETER_BYTES}, because they reach the trainer in its environment; put larger texts into an input`;
+}
+
 const PLACEHOLDER = /\{\{\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g;
 
-/** `text` with every `{{params.NAME}}` replaced by what `value` gives for it. */
+/**
+ * `text` with every `{{params.NAME}}` replaced by what `value` gives for it. A `$` before a placeholder that does not belong
+ * to a `$$` becomes one: with a value like `(NAME)` the kubelet would take the two for a variable of the container.
+ */
 export const withParameters = (text: string, value: (name: string) => string): string =>
-  text.replace(PLACEHOLDER, (_, name: string) => value(name));
+  text.replace(
+    PLACEHOLDER,
+    (_, name: string, at: number) => (dollarsBefore(text, at) % 2 === 1 ? '$' : '') + value(name),
+  );
+
+function dollarsBefore(text: string, at: number): number {
+  let count = 0;
+  while (text[at - 1 - count] === '$') count++;
+  return count;
+}
 
 /** The first placeholder that names no parameter, with where it stands; undefined when all do. */
 export function missingParameter({ container, parameters }: TrainingJobSpec): string | undefined {
