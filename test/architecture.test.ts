@@ -109,6 +109,17 @@ const layers: Record<string, Readonly<Record<string, readonly string[]>>> = {
     'logged-models': ['pool.ts', 'tracking'],
     artifacts: ['errors.ts', 'pool.ts', 'models'],
   },
+  'trainer-image': {
+    evaluate: [],
+    learn: ['model.ts'],
+    onnx: ['model.ts', 'failure.ts'],
+    data: ['model.ts', 'failure.ts'],
+    train: ['model.ts', 'failure.ts', 'environment.ts', 'log.ts', 'data', 'learn', 'onnx', 'evaluate'],
+    fetch: ['environment.ts', 'failure.ts', 'log.ts', 'persist.ts'],
+    publish: ['environment.ts', 'failure.ts', 'log.ts', 'persist.ts', 'evaluate'],
+    watch: ['environment.ts', 'log.ts'],
+    kit: ['environment.ts', 'failure.ts', 'publish'],
+  },
 };
 const root = 'operator/src';
 const layerOf = (path: string, from = root) => relative(from, path).split(sep)[0] as string;
@@ -153,6 +164,18 @@ test('in a controller folder only reconcile.ts (and its parts, reconcile-….ts)
     const code = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
     return /from 'node:|new Date\(\)|Date\.now|Math\.random|\basync\b|\bawait\b/.test(code);
   });
+  assert.deepEqual(impure, []);
+});
+
+test('what learns, judges and writes a model computes and nothing else: same data and seed, same bytes', () => {
+  const impure = ['learn', 'evaluate', 'onnx'].flatMap((folder) =>
+    sources('trainer-image').filter(
+      (file) =>
+        file.includes(`/src/${folder}/`) &&
+        (importsOf(file).some((target) => target.startsWith('node:')) ||
+          /Math\.random|Date\.now|new Date\(\)|process\./.test(readFileSync(file, 'utf8'))),
+    ),
+  );
   assert.deepEqual(impure, []);
 });
 
