@@ -235,6 +235,32 @@ test('a tick that waits too long for its turn is late before it starts, and is n
   assert.equal(w.events('SlaMissed').length, afterFirst + 1);
 });
 
+test('a run that outlasts several ticks is told once, and so is each tick that waits behind it', async () => {
+  const w = world({ ...hourly, sla: '10m', deadline: '9h' });
+  w.clock.now = START + HOUR;
+  await w.turn();
+  for (let minutes = 70; minutes <= 5 * 60; minutes += 10) {
+    w.clock.now = START + minutes * MINUTE + 1;
+    await w.turn();
+  }
+  const hours = w.events('SlaMissed').map(({ note }) => Number(/T0(\d):00/.exec(note)?.[1]));
+  assert.deepEqual(hours, [1, 2, 3, 4]);
+  assert.equal(w.stores.counted.length, 4);
+});
+
+test('a run that ended late is told of although the next one was started in the same look', async () => {
+  const w = world({ ...hourly, sla: '10m' });
+  w.clock.now = START + HOUR;
+  await w.turn();
+  w.clock.now = START + 2 * HOUR - MINUTE;
+  w.publish(tickKey(START + HOUR));
+  w.clock.now = START + 2 * HOUR;
+  await w.turn();
+  assert.deepEqual([w.events('SlaMissed').length, w.condition('SlaMissed')?.status], [1, 'False']);
+  await w.turn();
+  assert.equal(w.events('SlaMissed').length, 1);
+});
+
 test('a request is expected from when it was made', async () => {
   const w = world({ ...hourly, sla: '10m' });
   await w.turn();

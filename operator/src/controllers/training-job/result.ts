@@ -11,7 +11,7 @@ import type { Plan, Start } from './plan.ts';
 import { progressOf, progressText } from './progress.ts';
 import type { Driven } from './reconcile-run.ts';
 import { msUntilTick } from './settled.ts';
-import { type Expected, msUntilLate, SlaReason, slaCondition } from './sla.ts';
+import { type Expected, msUntilLate, newlyLate, SlaReason, slaCondition } from './sla.ts';
 import { type SearchStatus, searchStatus } from './standing.ts';
 import { completed, type Detail, failed, GateReason, type Outcome, statusFor, waitingForSchedule } from './status.ts';
 
@@ -51,7 +51,11 @@ export function resultFor(trainingJob: TrainingJob, turned: Turned): Result<Trai
     now,
   });
   const requeueAfterMs = whenToLook(turned, status);
-  const notes = notesOf(trainingJob, status, problem);
+  const late = newlyLate(expected, now, findCondition(trainingJob.status?.conditions, SLA_MISSED));
+  const notes = [
+    ...late.map((note) => ({ type: 'Warning', reason: SlaReason.Missed, note }) as const),
+    ...notesOf(trainingJob, status, problem),
+  ];
   return {
     status,
     notes,
@@ -120,15 +124,10 @@ function whenToLook({ driven, plan, expected, now }: Turned, status: TrainingJob
 /** What is told once per run: by the message, since the same condition may be about one run after another. */
 function notesOf({ status: before }: TrainingJob, after: TrainingJobStatus, problem: string | undefined): Note[] {
   const notes: Note[] = [];
-  for (const [type, reason] of [
-    [SLA_MISSED, SlaReason.Missed],
-    [GATE_PASSED, GateReason.Failed],
-  ] as const) {
-    const next = findCondition(after.conditions, type);
-    const last = findCondition(before?.conditions, type);
-    if (next?.reason !== reason || (last?.reason === reason && isSame(type, { before, after }))) continue;
-    notes.push({ type: 'Warning', reason, note: next.message });
-  }
+  const reason = GateReason.Failed;
+  const gate = findCondition(after.conditions, GATE_PASSED);
+  const wasTold = findCondition(before?.conditions, GATE_PASSED)?.reason === reason && isSameRun(before, after);
+  if (gate?.reason === reason && !wasTold) notes.push({ type: 'Warning', reason, note: gate.message });
   const said = findCondition(before?.conditions, SUCCEEDED)?.message ?? '';
   if (problem !== undefined && !said.includes(problem)) {
     notes.push({ type: 'Warning', reason: 'InvalidAnnotation', note: problem });
@@ -136,18 +135,11 @@ function notesOf({ status: before }: TrainingJob, after: TrainingJobStatus, prob
   return notes;
 }
 
-/** True when the condition is about the same run as before. */
-function isSame(
-  type: string,
-  { before, after }: { before: TrainingJobStatus | undefined; after: TrainingJobStatus },
-): boolean {
-  if (type === SLA_MISSED) return messageOf(before, type) === messageOf(after, type);
+/** True when the run whose gates are told of is the same as before. */
+function isSameRun(before: TrainingJobStatus | undefined, after: TrainingJobStatus): boolean {
   const published = (status?: TrainingJobStatus) => status?.runs?.find(({ gates }) => gates !== undefined)?.runKey;
   return published(before) === published(after);
 }
-
-const messageOf = (status: TrainingJobStatus | undefined, type: string): string | undefined =>
-  findCondition(status?.conditions, type)?.message;
 
 /** Runs that the status before this one did not say had ended; called when the new status is written, so once. */
 function count({ status }: TrainingJob, { driven, startedNow, counters }: Turned, notes: readonly Note[]): void {
@@ -156,7 +148,7 @@ function count({ status }: TrainingJob, { driven, startedNow, counters }: Turned
     const isNew = before ? before.endTime === undefined : startedNow.has(run.runKey);
     if (isNew && run.status !== 'RUNNING') counters.runEnded(run.cause, outcomeName(run));
   }
-  if (notes.some(({ reason }) => reason === SlaReason.Missed)) counters.slaMissed();
+  for (const { reason } of notes) if (reason === SlaReason.Missed) counters.slaMissed();
 }
 
 const OUTCOMES = { FINISHED: 'succeeded', FAILED: 'failed', KILLED: 'killed', RUNNING: 'running' } as const;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Run } from '@slipway/database';
 import type { TrainingJobSpec } from './api.ts';
-import { type Expected, expectedFrom, msUntilLate, slaCondition } from './sla.ts';
+import { type Expected, expectedFrom, msUntilLate, newlyLate, slaCondition } from './sla.ts';
 
 const spec = { sla: '30m' } as TrainingJobSpec;
 const at = (time: string) => new Date(`2026-01-01T${time}:00Z`);
@@ -48,4 +48,25 @@ test('of several the newest that is late is told; none expected, none told', () 
   assert.match(slaCondition([newer, older], at('05:00'))?.message ?? '', /started at 2026-01-01T04:00/);
   assert.equal(slaCondition([newer], at('04:10'))?.status, 'False');
   assert.equal(slaCondition([], at('04:10')), undefined);
+});
+
+test('a miss is told once, in whatever order they come and go', () => {
+  const first = of({ startTime: iso('03:00') });
+  const second = of({ scheduledTime: iso('04:00') });
+  const both = slaCondition([second, first], at('05:00'));
+  const told = (expected: Expected[], time: string, ...[before]: [ReturnType<typeof slaCondition>]) =>
+    newlyLate(expected, at(time), before).length;
+  assert.equal(told([first], '03:40', slaCondition([first], at('03:20'))), 1);
+  assert.equal(told([first], '03:50', slaCondition([first], at('03:40'))), 0);
+  assert.equal(told([second, first], '05:00', slaCondition([first], at('03:40'))), 1);
+  assert.equal(told([of({ scheduledTime: iso('05:00') }), first], '05:10', both), 0);
+  assert.equal(told([second, first], '05:00', undefined), 2);
+});
+
+test('who was asked later but had less time is told of, too', () => {
+  const going = of({ startTime: iso('03:10') });
+  const waited = of({ startTime: iso('03:20'), requestedAt: iso('03:00') });
+  const before = slaCondition([waited, going], at('03:35'));
+  assert.match(before?.message ?? '', /requested at/);
+  assert.match(newlyLate([waited, going], at('03:41'), before).join(), /started at 2026-01-01T03:10/);
 });

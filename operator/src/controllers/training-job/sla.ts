@@ -13,6 +13,8 @@ export interface Expected {
   readonly from: Date;
   readonly sla: string;
   readonly endTime?: string;
+  /** Its end is news, but another run is the newest by now: a miss is told, and the condition is about others. */
+  readonly isPast?: true;
 }
 
 /** What is known of when a run was asked for. */
@@ -45,20 +47,42 @@ const isLate = (expected: Expected, now: Date): boolean =>
 /** Reasons of the condition SlaMissed. */
 export const SlaReason = { Missed: 'SlaMissed', InTime: 'InTime' } as const;
 
+/** Never changes for one run, whatever becomes of it. */
+function missedText(late: Expected): string {
+  const due = timeText(new Date(dueAt(late)));
+  return (
+    `${late.what}${NOT_DONE_BY}${due} (spec.sla ${late.sla}); it may go on until spec.deadline: ` +
+    'condition Succeeded says what it does or waits for'
+  );
+}
+
+const NOT_DONE_BY = ' was not done by ';
+
+/** What is late, in the order in which it became so. */
+const lateOf = (expected: readonly Expected[], now: Date): Expected[] =>
+  expected.filter((one) => isLate(one, now)).sort((a, b) => dueAt(a) - dueAt(b));
+
 /**
- * The condition, of the newest run that is late among `expected` (newest first: all that go on or wait, and the newest of
+ * What is late and was not yet when the condition was written that says `before`; one text each. What became late before the
+ * one it names has been told, even if another was named since.
+ */
+export function newlyLate(expected: readonly Expected[], now: Date, before: NewCondition | undefined): string[] {
+  const [, last = ''] = before?.reason === SlaReason.Missed ? before.message.split(NOT_DONE_BY) : [];
+  const toldUpTo = Date.parse(last.split(' ')[0] ?? '');
+  return lateOf(expected, now)
+    .filter((one) => !(dueAt(one) <= toldUpTo))
+    .map(missedText);
+}
+
+/**
+ * The condition, of the one that became late last among `expected` (newest first: all that go on or wait, and the newest of
  * all). Its message never changes for one run, whatever becomes of it. Undefined when nothing was expected.
  */
 export function slaCondition(expected: readonly Expected[], now: Date): NewCondition | undefined {
-  const late = expected.find((one) => isLate(one, now));
-  if (late) {
-    const due = timeText(new Date(dueAt(late)));
-    const message =
-      `${late.what} was not done by ${due} (spec.sla ${late.sla}); it may go on until spec.deadline: ` +
-      'condition Succeeded says what it does or waits for';
-    return { type: SLA_MISSED, status: 'True', reason: SlaReason.Missed, message };
-  }
-  const [newest] = expected;
+  const current = expected.filter(({ isPast }) => !isPast);
+  const late = lateOf(current, now).at(-1);
+  if (late) return { type: SLA_MISSED, status: 'True', reason: SlaReason.Missed, message: missedText(late) };
+  const [newest] = current;
   if (!newest) return undefined;
   const message = `${newest.what} is expected by ${timeText(new Date(dueAt(newest)))}`;
   const done = newest.endTime !== undefined ? `${newest.what} ended in time` : message;
