@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type Probes, startServer } from './server.ts';
 
@@ -16,10 +17,11 @@ async function serving(t: TestContext, probes: Partial<Probes> = {}) {
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return async (path: string, init?: RequestInit) => {
+  const get = async (path: string, init?: RequestInit) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
     return { status: response.status, text: await response.text() };
   };
+  return Object.assign(get, { port });
 }
 
 test('ready and alive when nothing is missing', async (t) => {
@@ -55,4 +57,15 @@ test('anything else is refused', async (t) => {
   const get = await serving(t);
   assert.equal((await get('/')).status, 404);
   assert.equal((await get('/readyz', { method: 'POST' })).status, 405);
+});
+
+test('whoever opens connections and asks nothing keeps no probe out', async (t) => {
+  const get = await serving(t);
+  const hoard = Array.from({ length: 1200 }, () => connect(get.port, '127.0.0.1').on('error', () => {}));
+  t.after(() => {
+    for (const socket of hoard) socket.destroy();
+  });
+  await Promise.all(hoard.map((socket) => once(socket, 'connect')));
+  assert.equal((await get('/livez')).status, 200);
+  assert.equal((await get('/readyz')).status, 200);
 });

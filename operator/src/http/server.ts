@@ -1,8 +1,9 @@
 /** /livez, /readyz and /metrics, which change nothing; what lies below /control/v1/ is the control API's. Anything else is 404. */
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 const CONTROL = '/control/v1/';
-/** Enough for everybody who waits for a run, so that probes and scrapes always find room. */
+/** Enough for everybody who waits for a run. */
 const MAX_CONNECTIONS = 1024;
 
 export interface Probes {
@@ -37,9 +38,35 @@ async function answer(path: string, probes: Probes, response: ServerResponse): P
   } else sendJson(response, 404, { error: 'not found: this port answers /livez, /readyz and /metrics' });
 }
 
+/**
+ * Room for whoever comes next: a connection too many takes the place of the one that has asked nothing for the longest time,
+ * so that somebody who opens many cannot keep the kubelet's probes out.
+ */
+function makeRoom(server: Server): void {
+  const idle = new Set<Socket>();
+  let open = 0;
+  server.on('connection', (socket: Socket) => {
+    open++;
+    idle.add(socket);
+    socket.once('close', () => {
+      open--;
+      idle.delete(socket);
+    });
+    const [longest] = idle;
+    if (open > MAX_CONNECTIONS) longest?.destroy();
+  });
+  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    idle.delete(socket);
+    response.once('close', () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+  });
+}
+
 /** Resolves when it listens. */
 export async function startServer(port: number, probes: Probes, control?: RequestListener): Promise<Server> {
-  const server = createServer((request, response) => {
+  // Timeouts are only as exact as what looks for them.
+  const server = createServer({ connectionsCheckingInterval: 2_000 }, (request, response) => {
     const path = (request.url ?? '/').split('?')[0] as string;
     if (control && path.startsWith(CONTROL)) {
       control(request, response);
@@ -57,7 +84,7 @@ export async function startServer(port: number, probes: Probes, control?: Reques
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 10_000;
-  server.maxConnections = MAX_CONNECTIONS;
+  makeRoom(server);
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject);
   server.listen(port, () => listening.resolve());
