@@ -169,14 +169,18 @@ export class FakeStores {
       this.#read();
       return this.requests
         .filter((one) => one.namespace === namespace && one.trainingJob === trainingJob)
-        .filter(({ runId, refused }) => runId === undefined && refused === undefined);
+        .filter(({ runId, refused }) => runId === undefined && refused === undefined)
+        .slice(0, 100);
     },
     unstarted: async (namespace, trainingJob) => {
       this.#read();
       return this.requests
         .filter((one) => one.namespace === namespace && one.trainingJob === trainingJob && one.runId === undefined)
+        .map(({ requestId }) => requestId)
         .toReversed();
     },
+    countPending: async (namespace, trainingJob) =>
+      (await this.requestStore.pending(namespace, trainingJob)).length,
     waiting: async () => {
       this.#read();
       return this.requests

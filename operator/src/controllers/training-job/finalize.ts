@@ -1,5 +1,6 @@
 /** A TrainingJob that is deleted leaves no run open and no request waiting. Its Jobs go with it; its versions stay. */
 import { isFinished, Job } from '../../api/batch-job.ts';
+import type { ObjectKey } from '../../api/meta.ts';
 import type { Context, Finalized } from '../../runtime/reconcile.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
@@ -45,7 +46,15 @@ async function closeRuns(turn: Turn): Promise<void> {
     const run = await killRun(turn, open, { status: 'KILLED', reason: 'Deleted', message });
     if (run.status === 'FINISHED' && !(await deps.namespaces.isBeingDeleted(namespace))) await project(turn, run);
   }
-  for (const { requestId } of await deps.requests.pending(namespace, name)) {
-    await deps.requests.refuse(namespace, requestId, `TrainingJob ${name} was deleted before the run was started`);
+  await refuseAll(deps, { namespace, name });
+}
+
+/** Some at a time, as they are read: whoever makes a TrainingJob of this name next has not been asked for these. */
+async function refuseAll({ requests }: ControllerDeps, { namespace, name }: ObjectKey): Promise<void> {
+  const why = `TrainingJob ${name} was deleted before the run was started`;
+  for (;;) {
+    const pending = await requests.pending(namespace, name);
+    if (pending.length === 0) return;
+    for (const { requestId } of pending) await requests.refuse(namespace, requestId, why);
   }
 }

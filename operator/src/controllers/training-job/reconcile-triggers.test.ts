@@ -435,3 +435,13 @@ test('a deleted job refuses its requests and ends every run', async () => {
   assert.match(w.stores.requests[0]?.refused ?? '', /was deleted/);
   assert.deepEqual(w.jobs(), []);
 });
+
+test('a deleted job refuses every request, also more than are read at once', async () => {
+  const w = world(hourly);
+  await w.turn();
+  const ids = Array.from({ length: 101 }, (_, n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`);
+  for (const requestId of ids) w.ask(requestId);
+  w.change({}, { deletionTimestamp: '2026-01-01T01:00:00Z' });
+  assert.equal(await w.turn(), 'finalized');
+  assert.equal(w.stores.requests.filter(({ refused }) => refused !== undefined).length, 101);
+});
