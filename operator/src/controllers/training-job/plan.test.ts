@@ -62,6 +62,10 @@ const cases: readonly Case[] = [
     replaced: ['t1', 'g1'],
   },
   { name: 'the run of this very generation is not started again', rows: [row('t1'), row('g3')] },
+  {
+    name: 'a cache that is behind asks for nothing: the run of a later generation stays',
+    rows: [{ ...going('g4'), generation: 4 }, row('g1')],
+  },
   { name: 'with a schedule neither creation nor change trains', spec: schedule },
   { name: 'a tick trains', spec: schedule, due: NOON, starts: [tick] },
   {

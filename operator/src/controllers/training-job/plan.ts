@@ -88,7 +88,10 @@ function changeOf({ trainingJob, rows }: Observed): Start | undefined {
   if (spec.schedule !== undefined) return undefined;
   const [newest] = rows;
   if (newest?.specDigest === specDigest(spec)) return undefined;
-  const trigger = { kind: 'spec', generation: metadata.generation ?? 1 } as const;
+  const { generation = 1 } = metadata;
+  // Whoever led before had seen a later spec: a watch that is behind must not bring the earlier one back.
+  if (newest && newest.generation > generation) return undefined;
+  const trigger = { kind: 'spec', generation } as const;
   const wanted = start(trainingJob, trigger, { cause: newest ? 'SpecChanged' : 'Created' });
   return rows.some(({ runKey }) => runKey === wanted.runKey) ? undefined : wanted;
 }
