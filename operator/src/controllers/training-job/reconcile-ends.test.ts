@@ -5,6 +5,7 @@ import { runKeyFor } from '@slipway/contract';
 import type { Run } from '@slipway/database';
 import { Job } from '../../api/batch-job.ts';
 import type { KubeObject } from '../../api/meta.ts';
+import { ModelVersion } from '../model-version/api.ts';
 import { TrainingJob } from './api.ts';
 import { jobKey, runLabel } from './names.ts';
 import { asJson, failedJob, failedPod, firstRun, key, runningPod, START, world } from './testing/world.ts';
@@ -259,6 +260,19 @@ test('a run that ended late is told of although the next one was started in the 
   assert.deepEqual([w.events('SlaMissed').length, w.condition('SlaMissed')?.status], [1, 'False']);
   await w.turn();
   assert.equal(w.events('SlaMissed').length, 1);
+});
+
+test('a run that publishes after it was given up is told as finished: its version is there', async () => {
+  const w = world();
+  await w.turn();
+  w.addPod(firstRun, failedPod('trainer', { exitCode: 137 }));
+  w.setJob(firstRun, failedJob('DeadlineExceeded'));
+  await w.turn();
+  assert.equal(w.succeeded()?.reason, 'DeadlineExceeded');
+  w.publish(firstRun, { accuracy: 0.9 });
+  await w.turn();
+  assert.deepEqual([w.succeeded()?.status, w.read().status?.runs?.[0]?.version], ['True', 1]);
+  assert.equal(w.kube.list(ModelVersion).length, 1);
 });
 
 test('a request is expected from when it was made', async () => {

@@ -9,6 +9,7 @@
 import { runKeyFor } from '@slipway/contract';
 import type { Run, RunRequest } from '@slipway/database';
 import { isFinished, Job } from '../../api/batch-job.ts';
+import { isTrue } from '../../api/conditions.ts';
 import { TerminalError } from '../../api/errors.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
 import { outageOf } from '../outage.ts';
@@ -64,12 +65,19 @@ function asItIs(
   return { status, ...(requeueAfterMs !== undefined && { requeueAfterMs }) };
 }
 
-/** True when no request waits and the rows know of no run that the status does not: its process may have died in between. */
+/**
+ * True when no request waits and the rows know of no run, and of no end of the newest one, that the status does not: its
+ * process may have died in between, and a pod may publish after its run was given up.
+ */
 async function isAllTold(turn: Turn): Promise<boolean> {
   const { metadata, status } = turn.trainingJob;
   if ((await pendingOf(turn)).length > 0) return false;
   const rows = await turn.deps.runs.list(metadata.namespace, metadata.uid ?? '', 1);
-  return rows.every((run) => run.status !== 'RUNNING' && run.runKey === status?.runs?.[0]?.runKey);
+  const toldEnd = isTrue(status?.conditions, SUCCEEDED);
+  return rows.every(
+    (run) =>
+      run.status !== 'RUNNING' && run.runKey === status?.runs?.[0]?.runKey && (run.status === 'FINISHED') === toldEnd,
+  );
 }
 
 const pendingOf = ({ deps, trainingJob }: Turn): Promise<readonly RunRequest[]> =>
