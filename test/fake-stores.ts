@@ -179,8 +179,7 @@ export class FakeStores {
         .map(({ requestId }) => requestId)
         .toReversed();
     },
-    countPending: async (namespace, trainingJob) =>
-      (await this.requestStore.pending(namespace, trainingJob)).length,
+    countPending: async (namespace, trainingJob) => (await this.requestStore.pending(namespace, trainingJob)).length,
     waiting: async () => {
       this.#read();
       return this.requests

@@ -56,15 +56,25 @@ export const requestStore = (pool: Queryable): RequestStore => ({
     return rows.map(requestFrom);
   },
 
-  async unstarted(namespace, trainingJob) {
-    const rows = await query<RequestRow>(
+  async countPending(namespace, trainingJob) {
+    const [row] = await query<{ count: number }>(
       pool,
-      `SELECT ${columns} FROM slipway.run_requests
+      `SELECT count(*)::int AS count FROM (SELECT FROM slipway.run_requests
+         WHERE namespace = $1 AND training_job = $2 AND run_id IS NULL AND refused IS NULL LIMIT 1000) AS pending`,
+      [namespace, trainingJob],
+    );
+    return row?.count ?? 0;
+  },
+
+  async unstarted(namespace, trainingJob) {
+    const rows = await query<{ request_id: string }>(
+      pool,
+      `SELECT request_id FROM slipway.run_requests
          WHERE namespace = $1 AND training_job = $2 AND run_id IS NULL
          ORDER BY requested_at DESC, request_id LIMIT 500`,
       [namespace, trainingJob],
     );
-    return rows.map(requestFrom);
+    return rows.map(({ request_id }) => request_id);
   },
 
   async waiting() {

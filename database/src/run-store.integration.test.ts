@@ -153,7 +153,8 @@ test('requests wait in the order they came, each by itself, until one is started
   const mine = (await stores.requests.waiting()).filter((each) => each.namespace === namespace);
   assert.deepEqual(mine.map(({ trainingJob }) => trainingJob).sort(), ['abalone', 'iris']);
   assert.equal(await stores.requests.find('elsewhere', first), undefined);
-  const unstarted = (await stores.requests.unstarted(namespace, 'iris')).map(({ requestId }) => requestId);
+  assert.equal(await stores.requests.countPending(namespace, 'iris'), 1);
+  const unstarted = await stores.requests.unstarted(namespace, 'iris');
   assert.deepEqual(unstarted, [third, second], 'newest first; what was refused has no run either');
 });
 

@@ -111,8 +111,10 @@ export interface RequestStore {
   find(namespace: string, requestId: string): Promise<RunRequest | undefined>;
   /** Neither started nor refused, oldest first, at most 100. */
   pending(namespace: string, trainingJob: string): Promise<readonly RunRequest[]>;
-  /** Those that have no run, refused ones among them, newest first, at most 500. */
-  unstarted(namespace: string, trainingJob: string): Promise<readonly RunRequest[]>;
+  /** How many are pending; counted no further than 1000. */
+  countPending(namespace: string, trainingJob: string): Promise<number>;
+  /** Ids of those that have no run, refused ones among them, newest first, at most 500. */
+  unstarted(namespace: string, trainingJob: string): Promise<readonly string[]>;
   /** The TrainingJobs that have pending requests, at most 1000. */
   waiting(): Promise<readonly { readonly namespace: string; readonly trainingJob: string }[]>;
   refuse(namespace: string, requestId: string, why: string): Promise<void>;

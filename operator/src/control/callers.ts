@@ -10,7 +10,7 @@ import { Pod } from '../api/pod.ts';
 import { InferenceService } from '../controllers/inference-service/api.ts';
 import type { Identified, TokenHolder } from '../kube/callers.ts';
 import type { KubeReader } from '../kube/client.ts';
-import { forbidden, unauthorized } from './refusal.ts';
+import { forbidden, unauthorized, unavailable } from './refusal.ts';
 
 export interface CallerPorts {
   /** From the API server; undefined: no token of this cluster for that audience. */
@@ -26,6 +26,8 @@ const KNOWN_MS = 60_000;
 /** A token that was refused may be good a moment later (its pod was not in the cache yet). */
 const REFUSED_MS = 2_000;
 const MAX_KNOWN = 2_000;
+/** Anybody may show anything: the API server is asked about so many tokens at once and no more. */
+const MAX_ASKING = 32;
 
 interface Origin {
   readonly pod: NonNullable<TokenHolder['pod']>;
@@ -43,9 +45,18 @@ const controllerOf = ({ metadata }: KubeObject, kind: string): OwnerReference | 
 /** The key a token is remembered by; the token itself is kept nowhere. */
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64');
 
-/** Throws ControlRefusal 401 for a token that is not good, 403 for one that belongs to no InferenceService's pod. */
+function keep(map: Map<string, Known>, hash: string, entry: Known): void {
+  const [oldest] = map.keys();
+  if (oldest !== undefined && map.size >= MAX_KNOWN) map.delete(oldest);
+  map.set(hash, entry);
+}
+
+/** Throws ControlRefusal 401 for a token that is not good, 403 for one that belongs to no InferenceService's pod, 503 while too many are looked up. */
 export function createCallers(ports: CallerPorts): (token: string) => Promise<InferenceService> {
   const known = new Map<string, Known>();
+  // Apart from the others: tokens that somebody made up take no place from good ones.
+  const refused = new Map<string, Known>();
+  let asking = 0;
 
   async function ask(token: string): Promise<Origin> {
     const holder = await ports.holderOf(token, CONTROL_AUDIENCE);
@@ -78,17 +89,20 @@ export function createCallers(ports: CallerPorts): (token: string) => Promise<In
   function remembered(token: string): Promise<Origin> {
     const hash = hashOf(token);
     const now = ports.now().getTime();
-    const before = known.get(hash);
+    const before = known.get(hash) ?? refused.get(hash);
     if (before && before.until > now) return before.origin;
     known.delete(hash);
-    const [oldest] = known.keys();
-    if (oldest !== undefined && known.size >= MAX_KNOWN) known.delete(oldest);
-    const entry: Known = { origin: ask(token), until: now + KNOWN_MS };
-    known.set(hash, entry);
-    entry.origin.catch(() => {
-      entry.until = Math.min(entry.until, ports.now().getTime() + REFUSED_MS);
+    refused.delete(hash);
+    if (asking >= MAX_ASKING) throw unavailable('too many tokens are being looked up: try again');
+    asking++;
+    const origin = ask(token).finally(() => asking--);
+    const entry: Known = { origin, until: now + KNOWN_MS };
+    keep(known, hash, entry);
+    origin.catch(() => {
+      if (known.get(hash) === entry) known.delete(hash);
+      keep(refused, hash, { origin, until: ports.now().getTime() + REFUSED_MS });
     });
-    return entry.origin;
+    return origin;
   }
 
   return async (token) => {

@@ -50,6 +50,9 @@ const holders: Record<string, TokenHolder | KubeError> = {
   broken: new KubeError(0, 'Unreachable', 'the API server cannot be reached (ECONNREFUSED)'),
 };
 
+/** While it is set the API server takes its time. */
+let hold: Promise<void> | undefined;
+
 interface Heard {
   readonly status: number;
   // biome-ignore lint/suspicious/noExplicitAny: answers have many shapes
@@ -78,6 +81,7 @@ async function operator(t: Pick<TestContext, 'after'>, options: { missing?: stri
   const callerOf = createCallers({
     holderOf: async (token, audience) => {
       reviews.push(`${token} for ${audience}`);
+      await hold;
       const holder = holders[token];
       if (holder instanceof KubeError) throw holder;
       return holder;
@@ -144,7 +148,7 @@ async function operator(t: Pick<TestContext, 'after'>, options: { missing?: stri
       ...{ spec: {}, cause: 'Api', parameters: {}, startTime: '2026-01-01T00:00:00Z', isTracked: true, requestId },
     });
   };
-  return { kube, stores, reviews, enqueued, answered, logged, send, train, start, url, stop };
+  return { kube, stores, reviews, enqueued, answered, logged, callerOf, send, train, start, url, stop };
 }
 
 test('a request becomes a row with its parameters as texts, the TrainingJob is looked at, and the run has its id already', async (t) => {
@@ -205,6 +209,30 @@ test('the API server is asked once about a token, and the owners are looked up a
   assert.equal((await train()).status, 403, 'the pod of a service that was deleted, under a new one of its name');
 });
 
+test('made-up tokens take no place from good ones, and the API server is asked about few at once', async (t) => {
+  const { train, send, reviews, callerOf } = await operator(t);
+  await train();
+  for (let i = 0; i < 2400; i++) await assert.rejects(callerOf(`made-up-${i}`), { status: 401 });
+  const before = reviews.length;
+  assert.equal((await train()).status, 202);
+  assert.equal(reviews.length, before, 'a good token is still known after 2400 others');
+
+  const release = Promise.withResolvers<void>();
+  hold = release.promise;
+  t.after(() => {
+    hold = undefined;
+  });
+  let refused = 0;
+  const many = Array.from({ length: 40 }, async (_, i) => {
+    const { status, headers } = await send(`/control/v1/runs/${randomUUID()}`, {}, `another-${i}`);
+    if (status === 503 && headers.get('retry-after') === '2' && ++refused === 8) release.resolve();
+    return status;
+  });
+  const statuses = await Promise.all(many);
+  assert.equal(statuses.filter((status) => status === 401).length, 32);
+  assert.equal(reviews.length, before + 32);
+});
+
 test('a service that names no TrainingJob starts none, whatever the body says', async (t) => {
   const { train, kube, stores } = await operator(t);
   kube.put(service({}));
@@ -248,6 +276,7 @@ const invalid: [what: string, given: string, loc: string[], type: string, spec?:
   ['a name a container is not told of', '{"lr":1,"momentum":1}', ['body', 'momentum'], 'extra_forbidden', container],
   ['digits a JSON number loses', '{"lr":12345678901234567890}', ['body', 'lr'], 'int_parsing_size', container],
   ['a text Postgres cannot hold', '{"lr":"\\u0000"}', ['body', 'lr'], 'value_error', container],
+  ['half of a character', '{"lr":"\\ud800"}', ['body', 'lr'], 'value_error', container],
 ];
 for (const [what, given, loc, type, spec] of invalid) {
   test(`${what} is 422 ${type} where it stands, and nothing is started`, async (t) => {
@@ -417,6 +446,20 @@ test('one namespace may wait for so many runs at once and no more; what ends mak
   const statuses = await Promise.all(many);
   assert.deepEqual([statuses.filter((s) => s === 200).length, statuses.filter((s) => s === 429).length], [96, 1]);
   assert.equal((await send(`/control/v1/runs/${request_id}`)).status, 200);
+});
+
+test('what waits to be started is bounded: the client hears 429, and what was asked for before is answered', async (t) => {
+  const { train, stores, start } = await operator(t);
+  const first = randomUUID();
+  await train({}, { key: first });
+  for (let asked = 1; asked < 100; asked++) assert.equal((await train()).status, 202);
+  const refused = await train();
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '2']);
+  assert.match(refused.body.detail, /100 runs of TrainingJob abalone wait for their turn already/);
+  assert.equal((await train({}, { key: first })).status, 202);
+  assert.equal(stores.requests.length, 100);
+  await start(first);
+  assert.equal((await train()).status, 202);
 });
 
 test('a fault of ours says nothing of its cause', async (t) => {

@@ -12,11 +12,11 @@ import { TrainingJob } from '../controllers/training-job/api.ts';
 import type { KubeReader } from '../kube/client.ts';
 import { answerOf } from './answers.ts';
 import { checkParameters } from './parameters.ts';
-import { conflict, forbidden, invalid, notFound } from './refusal.ts';
+import { conflict, forbidden, invalid, notFound, tooMany } from './refusal.ts';
 
 export interface ControlDeps {
   readonly runs: Pick<RunStore, 'findById'>;
-  readonly requests: Pick<RequestStore, 'add' | 'find' | 'unstarted'>;
+  readonly requests: Pick<RequestStore, 'add' | 'find' | 'countPending' | 'unstarted'>;
   readonly kube: () => KubeReader;
   /** Has this TrainingJob looked at now, when this process leads. */
   readonly enqueue: (trainingJob: ObjectKey) => void;
@@ -35,6 +35,8 @@ export interface Control {
   run(service: InferenceService, id: string): Promise<RunAnswer>;
 }
 
+/** Anybody who reaches a service may ask for runs: beyond so many that wait, nobody can. */
+const MAX_PENDING = 100;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const RUN_ID = /^[0-9a-f]{32}$/;
 const RUN_OF_REQUEST = /\/r([0-9a-f-]{36})$/;
@@ -94,7 +96,21 @@ export function createControl({ runs, requests, kube, enqueue }: ControlDeps): C
     }
     const trainingJob = jobOf(service, nameOf(service));
     const unstarted = await requests.unstarted(namespace, trainingJob.metadata.name);
-    return unstarted.find(({ requestId }) => expectedRun(trainingJob, requestId) === id);
+    const requestId = unstarted.find((candidate) => expectedRun(trainingJob, candidate) === id);
+    return requestId === undefined ? undefined : requests.find(namespace, requestId);
+  }
+
+  /** Writes the request down unless it is there already, or too many are. */
+  async function add(asked: Parameters<RequestStore['add']>[0]): Promise<void> {
+    const { namespace, requestId, trainingJob } = asked;
+    if (await requests.find(namespace, requestId)) return;
+    const pending = await requests.countPending(namespace, trainingJob);
+    if (pending >= MAX_PENDING) {
+      throw tooMany(
+        `${pending} runs of TrainingJob ${trainingJob} wait for their turn already: ask again when some have ended`,
+      );
+    }
+    await requests.add(asked);
   }
 
   return {
@@ -106,7 +122,7 @@ export function createControl({ runs, requests, kube, enqueue }: ControlDeps): C
       const { parameters } = checked;
       const requestId = requestIdFor(service, idempotencyKey);
       const asked = { namespace, requestId, trainingJob: trainingJob.metadata.name, parameters };
-      await requests.add({ ...asked, requestedBy: `InferenceService ${name}` });
+      await add({ ...asked, requestedBy: `InferenceService ${name}` });
       const request = await requests.find(namespace, requestId);
       if (!request) throw conflict('the request was deleted at once: ask again');
       if (request.trainingJob !== asked.trainingJob || !sameParameters(request, parameters)) {

@@ -1,5 +1,6 @@
 /** What a client asks a run to be started with, checked against what its TrainingJob understands. Pure. */
 import { isAlgorithm, parameterProblem } from '@slipway/contract';
+import { isStorable } from '../api/text.ts';
 import type { TrainingJobSpec } from '../controllers/training-job/api.ts';
 import type { Fault } from './refusal.ts';
 
@@ -22,7 +23,7 @@ function textOf(value: unknown): Checked<string> {
     return fault('string_type', `Input should be a string, a number, a boolean or null, got ${kindOf(value)}`);
   }
   if (value.length > MAX_VALUE) return fault('string_too_long', `Input should have at most ${MAX_VALUE} characters`);
-  if (value.includes('\0')) return fault('value_error', 'Input holds the character NUL, which cannot be stored');
+  if (!isStorable(value)) return fault('value_error', 'Input holds NUL or half of a character, which cannot be stored');
   return { value };
 }
 
