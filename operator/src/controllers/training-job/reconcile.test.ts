@@ -235,6 +235,24 @@ test('a run that published just before it was replaced still becomes a version',
   assert.equal(w.read().status?.runs?.[1]?.version, 1);
 });
 
+test('what has dropped out of the status is not looked after any more: a version that was taken away stays away', async () => {
+  const w = world();
+  for (let generation = 1; generation <= 11; generation += 1) {
+    await w.turn();
+    w.stores.publish(keyOfGeneration(generation), 'iris');
+    await w.turn();
+    w.change({ parameters: { C: String(generation) } });
+  }
+  await w.turn();
+  assert.deepEqual([w.read().status?.runs?.length, w.succeeded()?.status], [10, 'Unknown']);
+  for (const version of [2, 3]) w.kube.drop(ModelVersion, { namespace: 'team-a', name: `iris-v${version}` });
+  await w.turn();
+  assert.deepEqual(
+    [2, 3].filter((version) => w.kube.get(ModelVersion, { namespace: 'team-a', name: `iris-v${version}` })),
+    [],
+  );
+});
+
 test('a change of retries or deadline trains nothing', async () => {
   const w = world();
   await w.turn();

@@ -173,6 +173,9 @@ function startRun({ deps, trainingJob, now }: Turn, start: Start, newest: Run | 
   });
 }
 
+/** What has ended and dropped out of the status has told all it had to. */
+const isLookedAfter = ({ status }: Run, place: number): boolean => status === 'RUNNING' || place < SHOWN_RUNS;
+
 /** One step of every run that goes on; what has ended is projected, and its Job goes when it is not needed. */
 async function driveRuns(
   turn: Turn,
@@ -180,7 +183,7 @@ async function driveRuns(
 ): Promise<{ readonly driven: readonly Driven[]; readonly terminal?: TerminalError; readonly open: boolean }> {
   const driven: Driven[] = [];
   let terminal: TerminalError | undefined;
-  for (const run of rows) {
+  for (const run of rows.filter(isLookedAfter)) {
     try {
       driven.push(await stepOf(turn, run));
     } catch (error) {
