@@ -135,7 +135,10 @@ test('what was uploaded by curl -T is trained on by name, and its digest is kept
     assert.ok(answer.ok, await answer.clone().text());
     return ((await answer.json()) as { sha256: string }).sha256;
   });
-  apply(namespace, irisTraining('flowers', { model: 'flowers', inputs: [{ name: 'train', uri: 'data://flowers.csv' }] }));
+  apply(
+    namespace,
+    irisTraining('flowers', { model: 'flowers', inputs: [{ name: 'train', uri: 'data://flowers.csv' }] }),
+  );
   await waitForCondition(namespace, 'tj/flowers', { type: 'Succeeded', status: 'True' });
   await eventually(() => get(namespace, 'mv/flowers-v1'));
   const lineage = get(namespace, 'mv/flowers-v1').spec['lineage'] as { inputs: unknown };

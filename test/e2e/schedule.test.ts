@@ -106,7 +106,11 @@ test('what no schedule can be is told at once, by field', async () => {
 
 test('a token is one run, however often it is seen, with its own parameters', async () => {
   apply(namespace, irisTraining('by-hand', { schedule: '0 3 1 1 *', model: 'by-hand' }));
-  await waitForCondition(namespace, 'tj/by-hand', { type: 'Succeeded', status: 'Unknown', reason: 'WaitingForSchedule' });
+  await waitForCondition(namespace, 'tj/by-hand', {
+    type: 'Succeeded',
+    status: 'Unknown',
+    reason: 'WaitingForSchedule',
+  });
   const annotate = (value: string) =>
     kubectl(['annotate', 'tj/by-hand', '-n', namespace, `slipway.dev/run=${value}`, '--overwrite']);
   annotate('first');
@@ -142,7 +146,11 @@ test('a result that is late is told once; one that never comes ends at its deadl
   assert.equal(ended.reason, 'DeadlineExceeded');
   assert.match(ended.message, /20s.*spec\.deadline/);
   assert.equal(eventsOf('late', 'SlaMissed').length, 1);
-  assert.equal(conditionOf(get(namespace, 'tj/late'), 'SlaMissed')?.status, 'True', 'it stays said when the run has ended');
+  assert.equal(
+    conditionOf(get(namespace, 'tj/late'), 'SlaMissed')?.status,
+    'True',
+    'it stays said when the run has ended',
+  );
   kubectl(['wait', 'tj/late', '-n', namespace, '--for=condition=Succeeded=false', '--timeout=5s']);
 });
 
