@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { python } from '../trainer-image/test/python/venv.ts';
-import { printTable } from './registry/table.ts';
+import { printTable } from './table.ts';
 import { type Case, casesOf, type Figures, WARM_ROWS } from './training/cases.ts';
 
 const { values } = parseArgs({

@@ -1,10 +1,11 @@
 /** Both servers, operation by operation, in turn: what disturbs the machine disturbs both. */
 import type { TestPostgres } from '../../database/testing/postgres.ts';
 import type { TestMinio } from '../../object-store/testing/minio.ts';
+import { printTable } from '../table.ts';
 import { drive, type Figures } from './load.ts';
 import { CLIENTS, get, OPERATIONS, type Operation, type Target } from './operations.ts';
 import { MLFLOW_WORKERS, type Server, startMlflow, startSlipway } from './servers.ts';
-import { milliseconds, perSecond, printTable } from './table.ts';
+import { milliseconds, perSecond } from './words.ts';
 
 export interface CompareOptions {
   /** How long each server is driven in one round. */

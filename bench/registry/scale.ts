@@ -1,11 +1,12 @@
 /** Our registry with a long life behind it: how long a call takes when there is a million of everything. */
 import type { TestPostgres } from '../../database/testing/postgres.ts';
 import type { TestMinio } from '../../object-store/testing/minio.ts';
+import { printTable } from '../table.ts';
 import { type Call, drive } from './load.ts';
 import { askAll, ELSEWHERE, get, post } from './operations.ts';
 import { modelName, runNumber, type Scale, seedScale } from './seed.ts';
 import { startSlipway } from './servers.ts';
-import { milliseconds, perSecond, printTable } from './table.ts';
+import { milliseconds, perSecond } from './words.ts';
 
 export interface ScaleOptions {
   readonly seconds: number;

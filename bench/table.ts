@@ -1,8 +1,4 @@
 /** Figures for people: a Markdown table that also reads well on a terminal. */
-import type { Figures } from './load.ts';
-
-export const perSecond = ({ perSecond }: Figures): string => perSecond.toFixed(perSecond < 100 ? 1 : 0);
-export const milliseconds = ({ p50Ms, p95Ms }: Figures): string => `${p50Ms.toFixed(1)} / ${p95Ms.toFixed(1)}`;
 
 /** The first column is text, the others are numbers. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
