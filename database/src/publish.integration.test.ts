@@ -53,7 +53,7 @@ beforeEach(async () => {
 
 let generation = 0;
 const start = (over: Partial<StartRun> = {}) =>
-  stores.runs.start(startRun({ namespace, ownerUid, generation: ++generation, ...over }));
+  stores.runs.start(startRun({ namespace, ownerUid, generation: ++generation, spec: ASKED, ...over }));
 const published = (run: Run, over: Partial<PublishRequest> = {}) => publishRun(tenant, publication(run, over));
 /** A version whose registration asks for that. */
 const registered = async (over: Partial<PublishRequest> = {}): Promise<number> =>
@@ -73,6 +73,8 @@ const events = async () =>
   ).rows;
 const actor = 'trainingjob/iris';
 
+/** What runs are started for. */
+const ASKED = { model: 'iris', register: { stage: 'Production', aliases: ['champion', 'blue'] } };
 const PRODUCTION = { register: { stage: 'Production', aliases: ['champion', 'blue'] } };
 const passed: GateVerdict = { passed: true, results: [{ metric: 'accuracy', passed: true, message: '0.95 ≥ 0.9' }] };
 const failed: GateVerdict = { passed: false, results: [{ metric: 'accuracy', passed: false, message: '0.5 < 0.9' }] };
@@ -365,3 +367,52 @@ test('the role of a tenant may call none of what publishing is made of', async (
   ])
     await assert.rejects(tenant.query(`SELECT slipway.${call}`), { code: '42501' }, call);
 });
+
+const beyond: { what: string; spec: object; over: object; says: RegExp }[] = [
+  {
+    what: 'a stage nobody asked for',
+    spec: { model: 'iris' },
+    over: PRODUCTION,
+    says: /register\.stage must be what .*nothing/,
+  },
+  {
+    what: 'another stage',
+    spec: { ...ASKED, register: { stage: 'Staging' } },
+    over: PRODUCTION,
+    says: /register\.stage must be what .*Staging/,
+  },
+  {
+    what: 'an alias nobody asked for',
+    spec: { ...ASKED, register: { stage: 'Production', aliases: ['blue'] } },
+    over: PRODUCTION,
+    says: /register\.aliases must be among/,
+  },
+  {
+    what: 'a stage without the verdict of its gates',
+    spec: { ...ASKED, register: { ...ASKED.register, gate: [{ metric: 'accuracy', min: '0.9' }] } },
+    over: PRODUCTION,
+    says: /needs a gate that passed/,
+  },
+  { what: 'another model', spec: { model: 'abalone' }, over: {}, says: /model must be what .*abalone/ },
+  { what: 'a model of a run that only tracks', spec: {}, over: {}, says: /model must be what .*nothing/ },
+  {
+    what: 'a version to adopt of another model',
+    spec: ASKED,
+    over: { adopt: 'abalone' },
+    says: /spec\.model/,
+  },
+];
+for (const { what, spec, over, says } of beyond) {
+  test(`the credential of a training pod cannot publish ${what}`, async () => {
+    const before = await registered(PRODUCTION);
+    await prove(before);
+    const run = await start({ spec });
+    const { model, ...request } = publication(run, over);
+    await assert.rejects(
+      publishRun(tenant, 'adopt' in over ? request : { ...request, ...(model && { model }) }),
+      (error) => error instanceof PublishRefusedError && says.test(error.message),
+    );
+    assert.deepEqual(await stages(), { [before]: 'Production' });
+    assert.equal((await stores.runs.find(namespace, run.runKey))?.status, 'RUNNING');
+  });
+}

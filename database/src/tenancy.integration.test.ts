@@ -189,7 +189,10 @@ test('what is too large or ill-formed is refused by name, also when it does not 
   assert.match(await raw({ params: { C: 1 } }), /parameter C: expected/);
   assert.match(await raw({ endTime: 'now' }), /endTime must be/);
   assert.match(await raw({ runKey: null }), /runKey must be/);
-  assert.match(await raw({ model: { ...publication(myRun).model, model: 'a/b' } }), /model must be a name/);
+  assert.match(
+    await raw({ model: { ...publication(myRun).model, model: 'a/b' } }),
+    /model must be what spec\.model of/,
+  );
   assert.match(await raw({ padding: 'x'.repeat(9_000_000) }), /larger than 8 MiB/);
   assert.equal((await stores.runs.find(mine, myRun.runKey))?.status, 'RUNNING', 'nothing was half done');
   assert.deepEqual((await stores.runs.find(mine, myRun.runKey))?.metrics, {});

@@ -81,7 +81,8 @@ export async function startTenant() {
     const ownerUid = `uid-${++made}`;
     const startTime = new Date();
     const run = await started.stores.runs.start({
-      ...{ namespace, experiment: 'iris', trainingJob: 'iris', ownerUid, generation: 1, spec: {}, cause: 'Created' },
+      ...{ namespace, experiment: 'iris', trainingJob: 'iris', ownerUid, generation: 1, cause: 'Created' },
+      spec: { model: `iris-${made}`, register: { stage: 'Staging', aliases: ['candidate'] } },
       ...{ runKey: runKeyFor(ownerUid, { kind: 'spec', generation: 1 }), specDigest: String(made), isTracked: true },
       ...{ parameters, startTime: startTime.toISOString(), ...over },
     });
