@@ -341,6 +341,19 @@ test('a version whose gates failed is a run that succeeded: told which gate, wit
   assert.equal(w.events('GateFailed')[0]?.type, 'Warning');
 });
 
+test('whatever a pod says of its gates, the conditions fit into what the API server takes', async () => {
+  const w = world();
+  await w.turn();
+  w.publish(firstRun);
+  const results = Array.from({ length: 32 }, () => ({ metric: 'x', passed: false, message: 'x'.repeat(1024) }));
+  w.stores.runs.set(firstRun, { ...(w.stores.runs.get(firstRun) as Run), gate: { passed: false, results } });
+  await w.turn();
+  for (const type of ['GatePassed', 'Succeeded']) {
+    const { length = 0 } = w.condition(type)?.message ?? '';
+    assert.ok(length > 1024 && length <= 32_768, `${type}: ${length}`);
+  }
+});
+
 test('gates that fail again with the next run are told again', async () => {
   const w = world(hourly);
   for (const token of ['a', 'b']) {

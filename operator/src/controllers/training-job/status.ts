@@ -120,7 +120,7 @@ export const GateReason = { Passed: 'GatesPassed', Failed: 'GateFailed' } as con
 function gateCondition(rows: readonly Run[]): NewCondition | undefined {
   const gate = rows.find(({ status }) => status === 'FINISHED')?.gate;
   if (!gate) return undefined;
-  const message = gateLines(gate).join('; ');
+  const message = gateText(gate);
   return gate.passed
     ? { type: GATE_PASSED, status: 'True', reason: GateReason.Passed, message }
     : { type: GATE_PASSED, status: 'False', reason: GateReason.Failed, message };
@@ -135,6 +135,12 @@ const gateLines = ({ results }: NonNullable<Run['gate']>): string[] =>
     .sort((a, b) => Number(a.passed) - Number(b.passed))
     .slice(0, MAX_GATES)
     .map(({ passed, message }) => `${passed ? 'passed' : 'failed'}: ${message}`.slice(0, MAX_GATE_LINE).toWellFormed());
+
+/** A condition takes 32768 characters; a pod may say more than that of its gates. */
+const MAX_GATE_TEXT = 16_384;
+
+const gateText = (gate: NonNullable<Run['gate']>): string =>
+  gateLines(gate).join('; ').slice(0, MAX_GATE_TEXT).toWellFormed();
 
 function entryFor(run: Run, { attempts = [], trials }: Detail = {}): RunStatus {
   const metrics = metricStrings(run.metrics);
@@ -190,10 +196,10 @@ export function completed({ metadata, spec }: TrainingJob, run: Run): Outcome {
   }
   const name = modelVersionName(model, version);
   if (gate && !gate.passed) {
-    const failed = gateLines({ ...gate, results: gate.results.filter(({ passed }) => !passed) });
+    const failed = gateText({ ...gate, results: gate.results.filter(({ passed }) => !passed) });
     const anyway = `kubectl patch -n ${metadata.namespace} mv/${name} --type=merge -p '{"spec":{"stage":"${spec.register?.stage ?? 'Staging'}"}}'`;
     const message =
-      `version ${version} of model ${model} is kept${told}, but its gates ${failed.join('; ')}; ` +
+      `version ${version} of model ${model} is kept${told}, but its gates ${failed}; ` +
       `stages and aliases stay where they are; to stage it all the same: ${anyway}`;
     return { ...done, message };
   }
