@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { LONGEST_LINE, readSmall, Tail } from './tail.ts';
+import { LONGEST_LINE, MOST_READ, readSmall, Tail } from './tail.ts';
 
 let folder: string;
 let path: string;
@@ -96,4 +96,14 @@ test('a small file comes whole, a large one not at all', async () => {
   assert.equal(await readSmall(path, 9), undefined);
   await truncate(path, 8 * 1024 ** 4);
   assert.equal(await readSmall(path, 1000), undefined);
+});
+
+test('a file of holes is read a little at a time, and what follows them is found', async () => {
+  await writeFile(path, '');
+  await truncate(path, 3 * MOST_READ);
+  await appendFile(path, '\n{"key":"loss"}\n');
+  const tail = new Tail(path);
+  const looks = [];
+  for (let look = 0; look < 4; look++) looks.push(await tail.next(10));
+  assert.deepEqual(looks, [[], [], [], ['{"key":"loss"}']]);
 });

@@ -8,6 +8,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 /** A longer line is no metric point; it is left out. */
 export const LONGEST_LINE = 64 * 1024;
 const CHUNK = 64 * 1024;
+/** Read at one look: a file of holes is as large as somebody says it is. */
+export const MOST_READ = 8 * 1024 * 1024;
 const NEWLINE = 10;
 
 /** Opens a regular file; undefined for anything else. Never blocks: a pipe nobody writes to is opened too, and let go. */
@@ -60,7 +62,7 @@ export class Tail {
     this.skipping = skipping;
   }
 
-  /** Whole lines that were not given before, once there are `most` of them or no more. */
+  /** Whole lines that were not given before: `most` of them, or those in the next MOST_READ bytes, or no more. */
   async next(most: number): Promise<string[]> {
     const file = await openRegular(this.path);
     if (!file) return [];
@@ -76,7 +78,7 @@ export class Tail {
   private async read(file: FileHandle, most: number): Promise<string[]> {
     const lines: string[] = [];
     const chunk = Buffer.allocUnsafe(CHUNK);
-    while (lines.length < most) {
+    for (let read = 0; lines.length < most && read < MOST_READ; read += CHUNK) {
       const { bytesRead } = await file.read(chunk, 0, CHUNK, this.offset);
       if (bytesRead === 0) break;
       this.offset += this.take(chunk.subarray(0, bytesRead), lines, most);
