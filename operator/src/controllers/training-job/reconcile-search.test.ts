@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runKeyFor, trialKeyFor } from '@slipway/contract';
+import type { Run } from '@slipway/database';
 import { Job } from '../../api/batch-job.ts';
 import { jobKey } from './names.ts';
 import { failedJob, failedPod, firstRun, key, world } from './testing/world.ts';
@@ -97,6 +98,25 @@ test('the deadline is that of the whole search: what is left of it goes to a lat
   assert.deepEqual(states(w), ['g1 FAILED', 'g1/c0 FINISHED', 'g1/c1 KILLED']);
   assert.equal(w.succeeded()?.reason, 'DeadlineExceeded');
   assert.equal(w.jobOf(trial(1)), undefined);
+});
+
+test('trials that were all done in time conclude a search, also when the operator was away until after the deadline', async () => {
+  const w = start({ parallelism: 3 }, { deadline: '10m' });
+  await w.turn();
+  for (const n of [0, 1, 2]) w.stores.publishTrial(trial(n), 'iris', score(n / 10));
+  w.clock.now += 60 * 60_000;
+  await w.turn();
+  assert.deepEqual([w.succeeded()?.status, w.read().status?.runs?.[0]?.version], ['True', 1]);
+});
+
+test('a search that an operator of a later release refuses leaves no trial open', async () => {
+  const w = start();
+  await w.turn();
+  const run = w.stores.runs.get(firstRun) as Run;
+  w.stores.runs.set(firstRun, { ...run, spec: { ...(run.spec as object), search: { ...search, maxTrials: 1 } } });
+  await w.turn();
+  assert.deepEqual(states(w), ['g1 FAILED', 'g1/c0 KILLED', 'g1/c1 KILLED']);
+  assert.deepEqual(w.jobs(), []);
 });
 
 test('a change of the search replaces it: its trials are ended and their Jobs stopped', async () => {

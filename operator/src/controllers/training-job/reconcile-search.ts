@@ -14,24 +14,25 @@ export async function advanceSearch(turn: Turn, open: Run): Promise<Driven> {
   const seen = lookAt(turn, open);
   const { spec } = seen;
   const { search } = spec;
-  const fail = async (why: { reason: string; message: string }, trials: readonly Run[]): Promise<Driven> => ({
-    ...seen,
-    trials,
-    run: await endRun(turn, open, { status: 'FAILED', ...why }),
-  });
-  const wrong = problemOf(spec);
-  if (!search || wrong) return fail(wrong ?? { reason: Reason.ConfigurationError, message: 'there is no search' }, []);
-
-  const before = await turn.deps.runs.trials(open.namespace, open.runKey);
-  if (secondsLeft(spec, open.startTime, turn.now) <= 0) {
-    const why = deadlineExceeded(spec);
+  const readTrials = () => turn.deps.runs.trials(open.namespace, open.runKey);
+  const fail = async (why: { reason: string; message: string }): Promise<Driven> => {
+    // Those first: a search that has ended is not looked after any more.
     await killTrials(turn, open, { status: 'KILLED', ...why });
-    return fail(why, await turn.deps.runs.trials(open.namespace, open.runKey));
-  }
+    const trials = await readTrials();
+    return { ...seen, trials, run: await endRun(turn, open, { status: 'FAILED', ...why }) };
+  };
+  const wrong = problemOf(spec);
+  if (!search || wrong) return fail(wrong ?? { reason: Reason.ConfigurationError, message: 'there is no search' });
+
+  const before = await readTrials();
   const planned = trialsOf(search, open.parameters);
+  const areDone = (trials: readonly Run[]) => trials.length >= planned.length && !trials.some(isOpen);
+  // What was done in time counts, whenever it is looked at.
+  if (!areDone(before) && secondsLeft(spec, open.startTime, turn.now) <= 0) return fail(deadlineExceeded(spec));
   const trials = await driveTrials(turn, open, { spec, search, planned, before });
-  if (trials.length < planned.length || trials.some(isOpen)) return { ...seen, trials };
-  return { ...seen, trials, run: await concluded(turn, open, { search, trials }) };
+  return areDone(trials)
+    ? { ...seen, trials, run: await concluded(turn, open, { search, trials }) }
+    : { ...seen, trials };
 }
 
 /** What goes on first, then as many more as may; returns all that were started, as they are then. */
