@@ -16,6 +16,8 @@ const REFUSED = [
   '100.100.100.200',
   '0.0.0.0',
   '192.0.0.170',
+  // Of a public range, and yet the inside of a cloud.
+  '168.63.129.16',
   '198.18.0.1',
   '203.0.113.9',
   '224.0.0.1',
@@ -71,8 +73,13 @@ test('no range opens the metadata services, link-local addresses or IPv4 inside 
   for (const address of [
     '169.254.169.254',
     '100.100.100.200',
+    '168.63.129.16',
+    '192.0.0.192',
     'fd00:ec2::254',
+    'fd20:ce::254',
+    '64:ff9b::a9fe:a9fe',
     'fe80::1',
+    'fe80::1%eth0',
     '::ffff:10.0.0.1',
     '0.0.0.0',
   ]) {

@@ -23,15 +23,23 @@ function isIn(ranges: Ranges, address: string): boolean {
   return (family === 4 || family === 6) && ranges[family].check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** What no setting opens: this host, link-local addresses and the metadata services of clouds, IPv4 inside IPv6. */
+/**
+ * What no setting opens: this host, link-local addresses and the metadata services of clouds (also as NAT64 spells them),
+ * IPv4 inside IPv6.
+ */
 const NEVER = rangesOf([
   '0.0.0.0/8',
   '169.254.0.0/16',
   '100.100.100.200/32',
+  '168.63.129.16/32',
+  '192.0.0.192/32',
   '::/128',
   '::ffff:0:0/96',
+  '64:ff9b::a9fe:0/112',
+  '64:ff9b::6464:64c8/128',
   'fe80::/10',
   'fd00:ec2::/32',
+  'fd20:ce::/32',
 ]);
 
 /** IANA's special-purpose registries (RFC 6890 and its successors), multicast, and what is reserved. */
