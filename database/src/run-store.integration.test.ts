@@ -61,6 +61,26 @@ test('a run of a schedule keeps why, when, from what and with which parameters i
   assert.equal(await stores.runs.find('elsewhere', run.runKey), undefined);
 });
 
+test('a run whose experiment was deleted brings it back, not its old runs: nothing of the new one is collected with it', async () => {
+  const old = await atMinute(1);
+  await stores.runs.fail(namespace, old.runKey, failure);
+  await pool.query(
+    `WITH hidden AS (UPDATE slipway.runs SET lifecycle_stage = 'deleted', deleted_time = now() WHERE namespace = $1)
+     UPDATE slipway.experiments SET lifecycle_stage = 'deleted', deleted_time = now() WHERE namespace = $1 AND experiment_id = $2`,
+    [namespace, old.experimentId],
+  );
+  assert.equal((await atMinute(2)).experimentId, old.experimentId);
+  const { rows } = await pool.query(
+    `SELECT e.lifecycle_stage AS experiment, e.deleted_time, r.lifecycle_stage AS run
+       FROM slipway.experiments e JOIN slipway.runs r USING (namespace, experiment_id) WHERE namespace = $1 ORDER BY r.start_time`,
+    [namespace],
+  );
+  assert.deepEqual(rows, [
+    { experiment: 'active', deleted_time: null, run: 'deleted' },
+    { experiment: 'active', deleted_time: null, run: 'active' },
+  ]);
+});
+
 test('a key starts one run: what a later caller asks for is not heard, whether it comes after or at the same time', async () => {
   const ask = (n: number) => start({ parameters: { C: String(n) } });
   const runs = await Promise.all(Array.from({ length: 8 }, (_, n) => ask(n)));

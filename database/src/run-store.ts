@@ -40,6 +40,7 @@ async function insertRun(on: Queryable, run: StartRun): Promise<void> {
       run.isTracked,
     ],
   );
+  await restoreExperiment(on, run.namespace, runId);
   if (run.isTracked)
     await query(on, 'SELECT slipway.log_params($1, $2, $3::jsonb)', [run.namespace, runId, parameters]);
   if (run.parentRunKey !== undefined) await nameParent(on, run, runId, runIdFor(run.parentRunKey));
@@ -51,6 +52,16 @@ async function insertRun(on: Queryable, run: StartRun): Promise<void> {
     ]);
   }
 }
+
+/** A run in a deleted experiment would be seen by nobody, and collected with it. The runs that were deleted with it stay so. */
+const restoreExperiment = (on: Queryable, namespace: string, runId: string) =>
+  query(
+    on,
+    `UPDATE slipway.experiments e SET lifecycle_stage = 'active', deleted_time = NULL, last_update_time = now()
+       FROM slipway.runs r WHERE (r.namespace, r.run_id) = ($1, $2)
+         AND (e.namespace, e.experiment_id) = (r.namespace, r.experiment_id) AND e.lifecycle_stage = 'deleted'`,
+    [namespace, runId],
+  );
 
 /** As MLflow's clients nest runs. */
 const nameParent = (on: Queryable, { namespace }: StartRun, runId: string, parentId: string) =>
