@@ -47,6 +47,12 @@ for (const path of ['model/pipe', 'artifacts/pipe', 'profile.json', 'model']) {
   });
 }
 
+test('a file whose name is no text is refused by what can be read of it', async () => {
+  await mkdir(join(output, 'artifacts'));
+  await writeFile(Buffer.concat([Buffer.from(join(output, 'artifacts/plot')), Buffer.from([0xff])]), 'x');
+  await refused(/file name "artifacts\/plot.*" in the output cannot be used; rename it/);
+});
+
 test('a pipe in place of a document is not waited for either', async () => {
   execFileSync('mkfifo', [join(output, 'metrics.json')]);
   await assert.rejects(readRegular(join(output, 'metrics.json'), 'metrics.json'), /neither a file nor a folder/);

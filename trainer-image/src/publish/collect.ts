@@ -57,7 +57,8 @@ async function walk(outputDir: string, path: string, found: Found): Promise<void
     const inner = `${path}/${entry.name}`;
     found.entries++;
     if (found.entries > MOST_FILES) throw refused(`the output has more than ${MOST_FILES} files; publish fewer`);
-    if (!isRelativePath(inner) || inner.length > 512) {
+    // A name that is no UTF-8 reads as one that is not there.
+    if (!isRelativePath(inner) || inner.length > 512 || inner.includes('\ufffd')) {
       throw refused(`file name ${quoted(inner, 200)} in the output cannot be used; rename it`);
     }
     if (entry.isDirectory()) await walk(outputDir, inner, found);

@@ -40,6 +40,12 @@ for (const [what, name, text, expected] of [
   ],
   ['an empty file', 'held-out.csv', '', /it is empty/],
   ['rows of different lengths', 'held-out.csv', 'x,__target__\n1\n', /it is not CSV/],
+  [
+    'a line without end',
+    'held-out.csv',
+    `__target__,x\n${','.repeat(2 * 1024 ** 2)}\n`,
+    /a line has more than 1048576 bytes: it is not read/,
+  ],
   ['answers that are none', 'candidate.json', '{"labels":', /the new model: its answers cannot be read/],
   ['a problem of the reference', '1.json', '{"problem":"it takes z"}', /version 2 \(2\): it takes z/],
   ['answers without end', '1.json', ' '.repeat(17 * 1024 ** 2), /more than 16777216 bytes: hold out fewer rows/],

@@ -11,6 +11,28 @@ import { lastValues, type Points } from './metrics.ts';
 /** `predict` reads no more either. */
 export const MOST_HELD_OUT_BYTES = 64 * 1024 ** 2;
 const MOST_ANSWER_BYTES = 16 * 1024 ** 2;
+/** No model's answers to more rows fit into MOST_ANSWER_BYTES. */
+const MOST_ROWS = 5_000_000;
+/** A line of nothing but commas makes a cell of every byte. */
+const LONGEST_LINE = 1024 ** 2;
+const NEWLINE = 10;
+
+/** The bytes as they are. Throws when a line is longer than anybody's row. */
+async function* shortLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let length = 0;
+  for await (const chunk of chunks) {
+    let start = 0;
+    while (start < chunk.length) {
+      const end = chunk.indexOf(NEWLINE, start);
+      length += (end === -1 ? chunk.length : end) - start;
+      if (length > LONGEST_LINE) throw new RangeError(`a line has more than ${LONGEST_LINE} bytes`);
+      if (end === -1) break;
+      length = 0;
+      start = end + 1;
+    }
+    yield chunk;
+  }
+}
 
 /** The cells of the target's column; nothing else of the file is kept. Undefined when there is no file. */
 export async function targetsIn(outputDir: string): Promise<Comparison['targets']> {
@@ -25,13 +47,14 @@ export async function targetsIn(outputDir: string): Promise<Comparison['targets'
   const targets: string[] = [];
   try {
     const cells = parse({ bom: true, skip_empty_lines: true });
-    await pipeline(file.createReadStream(), cells, async (rows: AsyncIterable<string[]>) => {
+    await pipeline(file.createReadStream(), shortLines, cells, async (rows: AsyncIterable<string[]>) => {
       for await (const row of rows) {
         if (column === undefined) column = row.indexOf(TARGET_COLUMN);
-        else targets.push(row[column] ?? '');
+        else if (targets.push(row[column] ?? '') > MOST_ROWS) throw new RangeError(`more than ${MOST_ROWS} rows`);
       }
     });
   } catch (error) {
+    if (error instanceof RangeError) return { problem: `${error.message}: it is not read` };
     return { problem: `it is not CSV (${(error as Error).message})` };
   }
   if (column === undefined) return { problem: 'it is empty' };
