@@ -9,6 +9,9 @@ export const isStorable = (text: string): boolean => !text.includes('\0') && tex
  */
 export const printable = (text: string): string => text.toWellFormed().replace(/[^\P{Cc}\t\n]/gu, ' ');
 
+/** The same on one line. */
+export const oneLine = (text: string): string => printable(text).replace(/\s+/g, ' ').trim();
+
 /** Where in a document the first text is that cannot be kept (`container.args[1]`); undefined: nowhere. */
 export function unstorableAt(value: unknown, path = ''): string | undefined {
   if (typeof value === 'string') return isStorable(value) ? undefined : path;

@@ -341,6 +341,17 @@ test('a version whose gates failed is a run that succeeded: told which gate, wit
   assert.equal(w.events('GateFailed')[0]?.type, 'Warning');
 });
 
+test('what a pod says of its gates is one line each, without anything a terminal obeys', async () => {
+  const w = world();
+  await w.turn();
+  w.publish(firstRun);
+  const results = [{ metric: 'x', passed: false, message: 'x is 1\u001b[2J\nready\u009b31m' }];
+  w.stores.runs.set(firstRun, { ...(w.stores.runs.get(firstRun) as Run), gate: { passed: false, results } });
+  await w.turn();
+  assert.deepEqual(w.read().status?.runs?.[0]?.gates, ['failed: x is 1 [2J ready 31m']);
+  assert.match(w.condition('GatePassed')?.message ?? '', /^failed: x is 1 \[2J ready 31m$/);
+});
+
 test('whatever a pod says of its gates, the conditions fit into what the API server takes', async () => {
   const w = world();
   await w.turn();

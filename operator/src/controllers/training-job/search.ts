@@ -1,6 +1,7 @@
 /** A search: which trials it has, what is wrong with it, and how it stands. Pure: the same search has the same trials for ever. */
 import { isAlgorithm, parameterProblem } from '@slipway/contract';
 import type { Run } from '@slipway/database';
+import { oneLine } from '../../api/text.ts';
 import type { Search, TrainingJobSpec } from './api.ts';
 
 type Space = Search['space'][string];
@@ -212,8 +213,9 @@ function scoreOf({ status, metrics }: Run, metric: string): number | undefined {
 
 const short = (value: number): string => String(Number(value.toPrecision(4)));
 
+/** Names of metrics stand in these texts, as a trainer wrote them. */
 const clipped = (text: string, length: number): string =>
-  text.length <= length ? text : `${text.slice(0, length - 1)}…`.toWellFormed();
+  oneLine(text.length <= length ? text : `${text.slice(0, length - 1)}…`);
 
 /** The best trial for people, at most 512 characters: `trial 7: validation_accuracy 0.9737 (C=10)`. */
 export function bestText({ objective, space }: Search, { best }: Standing): string | undefined {

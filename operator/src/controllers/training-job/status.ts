@@ -2,6 +2,7 @@
 import type { Run } from '@slipway/database';
 import { type NewCondition, withCondition } from '../../api/conditions.ts';
 import type { Condition } from '../../api/meta.ts';
+import { oneLine } from '../../api/text.ts';
 import { modelVersionName } from '../model-version/names.ts';
 import {
   type Attempt,
@@ -134,7 +135,7 @@ const gateLines = ({ results }: NonNullable<Run['gate']>): string[] =>
   [...results]
     .sort((a, b) => Number(a.passed) - Number(b.passed))
     .slice(0, MAX_GATES)
-    .map(({ passed, message }) => `${passed ? 'passed' : 'failed'}: ${message}`.slice(0, MAX_GATE_LINE).toWellFormed());
+    .map(({ passed, message }) => oneLine(`${passed ? 'passed' : 'failed'}: ${message}`.slice(0, MAX_GATE_LINE)));
 
 /** A condition takes 32768 characters; a pod may say more than that of its gates. */
 const MAX_GATE_TEXT = 16_384;
