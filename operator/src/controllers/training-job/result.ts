@@ -40,6 +40,7 @@ export function resultFor(trainingJob: TrainingJob, turned: Turned): Result<Trai
   const { driven, plan, expected, problem, now } = turned;
   const searches = searchesOf(driven);
   const outcome = outcomeOf(trainingJob, turned, searches);
+  const lastSla = findCondition(trainingJob.status?.conditions, SLA_MISSED);
   const status = statusFor(trainingJob, {
     rows: driven.map(({ run }) => run),
     details: new Map(driven.map((one) => [one.run.runKey, detailOf(trainingJob, one, searches)])),
@@ -47,11 +48,11 @@ export function resultFor(trainingJob: TrainingJob, turned: Turned): Result<Trai
     waiting: waitingText(plan),
     progress: progressNow(driven, searches),
     ticks: plan.tickStatus,
-    sla: slaCondition(expected, now),
+    sla: slaCondition(expected, now, lastSla),
     now,
   });
   const requeueAfterMs = whenToLook(turned, status);
-  const late = newlyLate(expected, now, findCondition(trainingJob.status?.conditions, SLA_MISSED));
+  const late = newlyLate(expected, now, lastSla);
   const notes = [
     ...late.map((note) => ({ type: 'Warning', reason: SlaReason.Missed, note }) as const),
     ...notesOf(trainingJob, status, problem),

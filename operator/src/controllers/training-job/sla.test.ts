@@ -70,3 +70,12 @@ test('who was asked later but had less time is told of, too', () => {
   assert.match(before?.message ?? '', /requested at/);
   assert.match(newlyLate([waited, going], at('03:41'), before).join(), /started at 2026-01-01T03:10/);
 });
+
+test('a clock that is put back takes nothing back that was told', () => {
+  const run = of({ startTime: iso('03:00') });
+  const told = slaCondition([run], at('03:40'));
+  const after = slaCondition([run], at('03:10'), told);
+  assert.deepEqual(after, told);
+  assert.deepEqual(newlyLate([run], at('03:50'), after), []);
+  assert.equal(slaCondition([of({ startTime: iso('03:05') })], at('03:10'), told)?.status, 'False');
+});

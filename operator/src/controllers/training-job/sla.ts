@@ -76,11 +76,18 @@ export function newlyLate(expected: readonly Expected[], now: Date, before: NewC
 
 /**
  * The condition, of the one that became late last among `expected` (newest first: all that go on or wait, and the newest of
- * all). Its message never changes for one run, whatever becomes of it. Undefined when nothing was expected.
+ * all). Its message never changes for one run, whatever becomes of it. Undefined when nothing was expected. While that run
+ * goes on, what `before` says of it stays: a clock may be put back.
  */
-export function slaCondition(expected: readonly Expected[], now: Date): NewCondition | undefined {
+export function slaCondition(
+  expected: readonly Expected[],
+  now: Date,
+  before?: NewCondition | undefined,
+): NewCondition | undefined {
   const current = expected.filter(({ isPast }) => !isPast);
-  const late = lateOf(current, now).at(-1);
+  const isTold = (one: Expected) =>
+    before?.reason === SlaReason.Missed && one.endTime === undefined && missedText(one) === before.message;
+  const late = lateOf(current, now).at(-1) ?? current.find(isTold);
   if (late) return { type: SLA_MISSED, status: 'True', reason: SlaReason.Missed, message: missedText(late) };
   const [newest] = current;
   if (!newest) return undefined;
