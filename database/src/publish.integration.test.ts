@@ -416,3 +416,26 @@ for (const { what, spec, over, says } of beyond) {
     assert.equal((await stores.runs.find(namespace, run.runKey))?.status, 'RUNNING');
   });
 }
+
+test('a publication and a promotion of the same model wait for each other in one order: neither is thrown back', async () => {
+  const first = await registered(PRODUCTION);
+  const run = await start();
+  const promoting = await pool.connect();
+  try {
+    await promoting.query('BEGIN');
+    await promoting.query('SELECT slipway.hold_version($1, $2, $3)', [namespace, 'iris', first]);
+    const publishing = published(run);
+    const until = performance.now() + 5_000;
+    const blocked = 'SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))';
+    while ((await promoting.query(blocked)).rows.length === 0) {
+      if (performance.now() > until) throw new Error('nobody waited');
+    }
+    await promoting.query(`SELECT slipway.set_stage($1, $2, $3, 'Production', true, 'somebody')`, [
+      ...[namespace, 'iris', first],
+    ]);
+    await promoting.query('COMMIT');
+    assert.equal((await publishing).version, first + 1);
+  } finally {
+    promoting.release(true);
+  }
+});
