@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { FakeKube } from '../../../test/fake-kube.ts';
 import { FakeStores } from '../../../test/fake-stores.ts';
 import type { KubeObject, ObjectKey } from '../api/meta.ts';
+import { UnreadableObjectError } from '../kube/object-cache.ts';
 import { createRequestPoll, lookForRequests } from './request-poll.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -28,7 +29,7 @@ async function world(watched: readonly string[] = []) {
       { kube, now: () => new Date(now) },
     );
   const refused = () => stores.requests.map((request) => request.refused);
-  return { poll, looked, refused };
+  return { stores, poll, looked, refused };
 }
 
 test('a TrainingJob with a waiting request is looked at; a request for none is refused, but not while the cache may lag', async () => {
@@ -38,6 +39,19 @@ test('a TrainingJob with a waiting request is looked at; a request for none is r
   assert.deepEqual(refused(), [undefined, undefined]);
   await poll(NOW + 61_000);
   assert.deepEqual(refused(), [undefined, 'there is no TrainingJob gone in namespace team-a']);
+});
+
+test('a TrainingJob that cannot be read is left alone: looking at it would only fail again, and its request waits', async () => {
+  const { stores, looked } = await world();
+  const unreadable = new UnreadableObjectError({ kind: 'TrainingJob', metadata: {} } as KubeObject, new Error('spec'));
+  const kube = {
+    get: () => {
+      throw unreadable;
+    },
+  } as unknown as FakeKube;
+  const options = { requests: stores.requestStore, look: (key: ObjectKey) => looked.push(key), watched: [] };
+  await lookForRequests(options, { kube, now: () => new Date(NOW + 61_000) });
+  assert.deepEqual([looked, stores.requests.map(({ refused }) => refused)], [[], [undefined, undefined]]);
 });
 
 test('requests of a namespace that is not watched are left to whoever watches it', async () => {

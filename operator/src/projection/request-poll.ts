@@ -29,7 +29,10 @@ export async function lookForRequests(
 ): Promise<void> {
   for (const { namespace, trainingJob: name } of await requests.waiting()) {
     if (watched.length > 0 && !watched.includes(namespace)) continue;
-    if (found(() => kube.get(TrainingJob, { namespace, name }))) look({ namespace, name });
+    const trainingJob = found(() => kube.get(TrainingJob, { namespace, name }));
+    // Its own key backs off; a look every few seconds would undo that.
+    if (trainingJob === 'unreadable') continue;
+    if (trainingJob) look({ namespace, name });
     else await refuseAll(requests, { namespace, name }, now());
   }
 }
