@@ -22,6 +22,9 @@ const compressors: Compressors = {
   ZSTD: (input) => zstdDecompressSync(input),
 };
 
+/** A typed array of more is none. */
+const MOST_ROWS = 2 ** 32 - 1;
+
 /** What the library says of a file it cannot read, as a failure of the input. */
 const unreadable = (error: unknown): FailureError =>
   error instanceof FailureError
@@ -83,10 +86,20 @@ interface Span {
   readonly rowEnd: number;
 }
 
+/** What the file's last bytes say of it. They may say anything: throws what the library throws, or an Error. */
+async function layoutOf(file: AsyncBuffer) {
+  const metadata = await parquetMetadataAsync(file);
+  const schema = parquetSchema(metadata).children.map(({ element }) => element);
+  if (schema.some(({ name }) => typeof name !== 'string')) throw new Error('a column has no name');
+  return { metadata, schema, groups: groupsOf(metadata) };
+}
+
 function groupsOf(metadata: FileMetaData): Span[] {
   let rowStart = 0;
   return metadata.row_groups.map(({ num_rows }) => {
-    const span = { rowStart, rowEnd: rowStart + Number(num_rows) };
+    const count = Number(num_rows);
+    if (!(count >= 0 && rowStart + count <= MOST_ROWS)) throw new Error(`it says that it has ${num_rows} rows`);
+    const span = { rowStart, rowEnd: rowStart + count };
     rowStart = span.rowEnd;
     return span;
   });
@@ -129,12 +142,10 @@ export async function readParquet(path: string, options: ReadOptions): Promise<n
 }
 
 async function readGroups(file: AsyncBuffer, { onHeader, onFraction }: ReadOptions): Promise<number> {
-  const metadata = await parquetMetadataAsync(file).catch((error) => {
+  const { metadata, schema, groups } = await layoutOf(file).catch((error) => {
     throw unreadable(error);
   });
-  const schema = parquetSchema(metadata).children.map(({ element }) => element);
   const names = schema.map(({ name }) => name);
-  const groups = groupsOf(metadata);
   const rows = groups.at(-1)?.rowEnd ?? 0;
   const { columns } = onHeader({ names, areNumbers: schema.map(isNumber), expectedRows: rows });
   if (rows === 0) throw new FailureError('EmptyInput', 'the input has no rows; expected rows of data');

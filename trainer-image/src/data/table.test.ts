@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -446,4 +446,14 @@ test('columns of a Parquet file can be given a type, and a target can be a numbe
     reason: 'InvalidCell',
     message: /row 1, column "when": .* got a date/,
   });
+});
+
+test('whatever one byte of a Parquet file has become, it is read or refused in words', async () => {
+  const whole = readFileSync(join(import.meta.dirname, 'testing', 'snappy.parquet'));
+  for (let at = 0; at < whole.length; at++) {
+    const broken = Buffer.from(whole);
+    broken[at] = 0xff - (whole[at] as number);
+    const error = await read(broken).catch((reason: unknown) => reason);
+    assert.ok(!(error instanceof Error) || error.name === 'FailureError', `byte ${at}: ${error}`);
+  }
 });
