@@ -125,7 +125,10 @@ const source = { uri: 's3://slipway/team-a/m' };
 
 test('defaults are filled in by the API server', async () => {
   const { spec } = await create(trainingJob({ algorithm, inputs }));
-  assert.deepEqual(spec, { algorithm, inputs, parameters: {}, retries: 2, deadline: '1h' });
+  assert.deepEqual(spec, {
+    ...{ algorithm, inputs, parameters: {}, retries: 2, deadline: '1h' },
+    ...{ timeZone: 'Etc/UTC', concurrencyPolicy: 'Forbid', suspend: false, history: { successful: 3, failed: 3 } },
+  });
   assert.deepEqual((await create(service({ model: 'iris' }))).spec, {
     model: 'iris',
     version: 'latest',
@@ -138,6 +141,10 @@ test('a version may be written as a number or as a string', async () => {
   for (const version of [1, '1', 'latest', 12_345]) await create(service({ model: 'iris', version }));
 });
 
+const search = (method: string, space: object) => ({
+  ...{ method, space },
+  objective: { metric: 'validation_accuracy', goal: 'maximize' },
+});
 const ONE_OF = 'spec: Invalid value: set exactly one of algorithm (built in) and container (your own image)';
 const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   { name: 'neither algorithm nor container', thing: trainingJob({}), says: ONE_OF },
@@ -204,8 +211,53 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
   },
   {
     name: 'a field that does not exist',
-    thing: trainingJob({ algorithm, inputs, schedule: '@daily' }),
-    says: 'unknown field "spec.schedule"',
+    thing: trainingJob({ algorithm, inputs, cron: '@daily' }),
+    says: 'unknown field "spec.cron"',
+  },
+  {
+    name: 'an sla longer than the deadline',
+    thing: trainingJob({ algorithm, inputs, sla: '2h' }),
+    says: 'spec.sla: Invalid value: sla is longer than deadline',
+  },
+  {
+    name: 'a gate with two bounds',
+    thing: trainingJob({
+      algorithm,
+      inputs,
+      model: 'iris',
+      register: { gate: [{ metric: 'r2', min: '0', max: '1' }] },
+    }),
+    says: 'spec.register.gate[0]: Invalid value: set exactly one of min, max and notWorseThan',
+  },
+  {
+    name: 'a bound that is no decimal',
+    thing: trainingJob({ algorithm, inputs, model: 'iris', register: { gate: [{ metric: 'r2', min: 'good' }] } }),
+    says: 'spec.register.gate[0].min in body should match',
+  },
+  {
+    name: 'a stage without a model',
+    thing: trainingJob({ algorithm, inputs, register: { stage: 'Staging' } }),
+    says: 'spec.register: Invalid value: register needs model',
+  },
+  {
+    name: 'a file from the web without its digest',
+    thing: trainingJob({ algorithm, inputs: [{ name: 'train', uri: 'https://data.example.com/iris.csv' }] }),
+    says: 'spec.inputs[0].sha256: Invalid value: an https:// input needs sha256',
+  },
+  {
+    name: 'a grid over a range',
+    thing: trainingJob({ algorithm, inputs, search: search('grid', { C: { min: '1', max: '2' } }) }),
+    says: 'method grid needs values for every parameter of the space',
+  },
+  {
+    name: 'a search over nothing',
+    thing: trainingJob({ algorithm, inputs, search: search('grid', {}) }),
+    says: 'spec.search.space in body should have at least 1 properties',
+  },
+  {
+    name: 'a parameter both given and searched',
+    thing: trainingJob({ algorithm, inputs, parameters: { C: '1' }, search: search('grid', { C: { values: ['2'] } }) }),
+    says: 'a parameter is either searched (search.space) or given (parameters), not both',
   },
   {
     name: 'an algorithm without a target',
