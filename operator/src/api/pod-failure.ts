@@ -23,6 +23,7 @@ export const CONTAINER_FAILED = 'ContainerFailed';
 
 const CANNOT_START = new Set(['StartError', 'ContainerCannotRun']);
 const LONGEST_LOG = 2048;
+const LONGEST_LINE = 256;
 
 /** Why the pod failed; undefined while it has not. Its texts are whole characters, and none of them a control character. */
 export function podFailure(pod: Pod): PodFailure | undefined {
@@ -66,13 +67,19 @@ function containerFailure(container: string, { exitCode, reason, message }: Term
     return { ...ended, reason: 'ConfigurationError', message: `container ${container} could not start: ${detail}` };
   }
   const log = lastLines(message);
-  const words = log === '' ? 'it logged nothing' : `its last log lines:\n${log}`;
   return {
     ...ended,
     reason: CONTAINER_FAILED,
-    message: `container ${container} ended with exit code ${exitCode}; ${words}`,
+    message: `container ${container} ended with exit code ${exitCode}${logged(log)}`,
     ...(log !== '' && { log }),
   };
+}
+
+/** The very last line first: it mostly says what is wrong, and a table shows no more than the first line of a message. */
+function logged(log: string): string {
+  if (log === '') return '; it logged nothing';
+  const last = log.slice(log.lastIndexOf('\n') + 1);
+  return last === log ? `: ${log}` : `: ${last.trim().slice(0, LONGEST_LINE)}; its last log lines:\n${log}`;
 }
 
 function lastLines(text = ''): string {

@@ -1,4 +1,5 @@
 /** From the pods of a run to its attempts, and from the last of them to why the run failed. Pure. */
+import { EXIT_TERMINAL } from '@slipway/contract';
 import { failedCondition, type Job } from '../../api/batch-job.ts';
 import { findCondition } from '../../api/conditions.ts';
 import type { Pod } from '../../api/pod.ts';
@@ -90,6 +91,17 @@ export function failureOf(
   const counted = failures.filter(({ reason }) => reason !== DISRUPTED).length;
   const tries = counted > 1 ? `${counted} attempts failed, the last one: ` : '';
   return { reason: last.reason, message: `${tries}${last.message}${whyNotAgain(spec, last)}` };
+}
+
+/** True when the Job makes no other pod after these failures, and only has not said so yet. */
+export function isFinal(spec: TrainingJobSpec, failures: readonly PodFailure[]): boolean {
+  const last = failures.at(-1);
+  if (!last || last.reason === DISRUPTED) return false;
+  const counted = failures.filter(({ reason }) => reason !== DISRUPTED).length;
+  // The exit codes of a user's own container are the user's.
+  const isOurs = last.container !== 'trainer' || spec.algorithm !== undefined;
+  const isTerminal = isOurs && last.exitCode === EXIT_TERMINAL;
+  return counted > spec.retries || isTerminal || whyNotAgain(spec, last) !== '';
 }
 
 function whyNotAgain({ nonRetriableExitCodes = [] }: TrainingJobSpec, { container, exitCode }: PodFailure): string {

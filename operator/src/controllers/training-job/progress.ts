@@ -7,7 +7,7 @@ import { unschedulableMessage, waitingFor } from '../../api/pod.ts';
 import type { PodFailure } from '../../api/pod-failure.ts';
 import { knownOutage } from '../outage.ts';
 import { Reason, type TrainingJob, type TrainingJobSpec } from './api.ts';
-import { byAge } from './attempts.ts';
+import { byAge, isFinal } from './attempts.ts';
 import { durationText } from './duration.ts';
 import { TRAINING_JOB_LABEL } from './names.ts';
 
@@ -39,7 +39,7 @@ export function progressOf(
   const look = `kubectl get jobs,pods -n ${metadata.namespace} -l ${TRAINING_JOB_LABEL}=${metadata.name}`;
   if (!pod) {
     if (pods.some(isStopping)) return { reason: Reason.Pending, message: 'its pod is being stopped' };
-    return betweenPods(failures, spec.retries, look);
+    return betweenPods(failures, spec, look);
   }
   const until = `it is tried again until spec.deadline (${spec.deadline}) has passed`;
   const waiting = waitingFor(pod);
@@ -51,10 +51,11 @@ export function progressOf(
   return running(pod, health);
 }
 
-function betweenPods(failures: readonly PodFailure[], retries: number, look: string): Progress {
+function betweenPods(failures: readonly PodFailure[], spec: TrainingJobSpec, look: string): Progress {
   const last = failures.at(-1);
   if (!last) return { reason: Reason.Pending, message: `waiting for a pod; what is in its way: ${look}` };
-  const message = `attempt ${failures.length} of ${retries + 1} failed and is repeated: ${last.message}`;
+  const whatNext = isFinal(spec, failures) ? 'failed' : 'failed and is repeated';
+  const message = `attempt ${failures.length} of ${spec.retries + 1} ${whatNext}: ${last.message}`;
   return { reason: Reason.Pending, message };
 }
 

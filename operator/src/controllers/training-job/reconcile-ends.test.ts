@@ -40,7 +40,7 @@ const failures = [
     pod: failedPod('trainer', { exitCode: 7, reason: 'Error', message: 'bad licence' }),
     jobReason: 'PodFailurePolicy',
     reason: 'TrainerFailed',
-    message: /exit code 7; its last log lines:\nbad licence; not retried: spec\.nonRetriableExitCodes has 7/,
+    message: /exit code 7: bad licence; not retried: spec\.nonRetriableExitCodes has 7/,
     attempts: [{ exitCode: 7, reason: 'TrainerFailed', log: 'bad licence' }],
   },
 ];
@@ -55,6 +55,35 @@ for (const { name, spec = {}, pod, jobReason, reason, message, attempts } of fai
     assert.match(w.succeeded()?.message ?? '', message);
     assert.deepEqual(w.read().status?.runs?.[0]?.attempts, attempts);
     assert.deepEqual(w.stores.counted, ['Created failed']);
+  });
+}
+
+for (const { name, spec = {}, exitCodes, expected } of [
+  { name: 'an attempt that failed is repeated', exitCodes: [3], expected: /^attempt 1 of 3 failed and is repeated: / },
+  { name: 'the last attempt is not', exitCodes: [3, 3, 3], expected: /^attempt 3 of 3 failed: / },
+  { name: 'one whose data is wrong is not', exitCodes: [65], expected: /^attempt 1 of 3 failed: / },
+  {
+    name: 'one that ended with an exit code of the list is not',
+    spec: { algorithm: undefined, container: { image: 'x' }, nonRetriableExitCodes: [7] },
+    exitCodes: [7],
+    expected: /^attempt 1 of 3 failed: /,
+  },
+  {
+    name: "a container's own exit code 65 is any other",
+    spec: { algorithm: undefined, container: { image: 'x' } },
+    exitCodes: [65],
+    expected: /^attempt 1 of 3 failed and is repeated: /,
+  },
+]) {
+  test(`before the Job has said what comes next: ${name}`, async () => {
+    const w = world(spec);
+    await w.turn();
+    for (const [at, exitCode] of exitCodes.entries()) {
+      w.addPod(firstRun, failedPod('trainer', { exitCode, reason: 'Error', message: 'no' }), `pod-${at}`);
+    }
+    await w.turn();
+    assert.equal(w.succeeded()?.status, 'Unknown');
+    assert.match(w.succeeded()?.message ?? '', expected);
   });
 }
 
@@ -105,7 +134,7 @@ test('a data set that is not there is a run that failed, with how to upload it; 
   assert.deepEqual([w.succeeded()?.status, w.succeeded()?.reason], ['False', 'InputNotFound']);
   assert.match(
     w.succeeded()?.message ?? '',
-    /input train: there is no data set iris-2026 .*curl -T iris-2026 .*\/n\/team-a\/data\/iris-2026/,
+    /input train: there is no data set iris-2026 .*curl -T iris-2026 .*\/n\/team-a\/data\/iris-2026.*slipway\.dev\/run=/,
   );
   assert.deepEqual(w.jobs(), []);
   w.stores.dataSets.set('team-a/iris-2026', { key: 'team-a/data/up1/iris-2026', sha256: 'b'.repeat(64) });

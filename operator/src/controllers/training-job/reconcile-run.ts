@@ -109,6 +109,9 @@ async function makeJob(turn: Turn, run: Run, spec: TrainingJobSpec, seconds: num
   return run;
 }
 
+const runAgain = ({ metadata }: TrainingJob): string =>
+  `run again: kubectl annotate -n ${metadata.namespace} tj/${metadata.name} slipway.dev/run=$(date +%s) --overwrite`;
+
 const DATA = 'data://';
 
 /** Looks up what names in the spec stand for now; a reason when there is nothing of that name. */
@@ -126,7 +129,8 @@ async function resolve(
       const address = `${(deps.settings.registryUrl ?? '$REGISTRY').replace(/\/+$/, '')}/n/${namespace}/data/${dataSet}`;
       const message =
         `input ${name}: there is no data set ${dataSet} in namespace ${namespace}; ` +
-        `upload it (curl -T ${dataSet} ${address}) and run again`;
+        `upload it (curl -T ${dataSet} -H "Authorization: Bearer $MLFLOW_TRACKING_TOKEN" ${address}), and ` +
+        runAgain(trainingJob);
       return { reason: 'InputNotFound', message };
     }
     dataSets[uri] = found;

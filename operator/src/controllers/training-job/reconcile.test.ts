@@ -100,7 +100,8 @@ const failures = [
     name: "the trainer's exit code and last log lines are told",
     pod: failedPod('trainer', { exitCode: 3, reason: 'Error', message: 'loading\nthe disk is on fire\n' }),
     reason: 'TrainerFailed',
-    message: /container trainer ended with exit code 3; its last log lines:\nloading\nthe disk is on fire$/,
+    message:
+      /container trainer ended with exit code 3: the disk is on fire; its last log lines:\nloading\nthe disk is on fire$/,
     attempt: { exitCode: 3, reason: 'TrainerFailed', log: 'loading\nthe disk is on fire' },
   },
   {
