@@ -72,7 +72,7 @@ test('a variable that is missing is named', () => {
 
 test('an unknown command is refused, naming the known ones', () => {
   const { message } = runMain('serve', {});
-  assert.match(message?.message ?? '', /"serve": expected fetch, train, watch or publish/);
+  assert.match(message?.message ?? '', /"serve": expected fetch, train, watch, publish or kit/);
 });
 
 const abalone = join(import.meta.dirname, '../data/abalone.csv');
@@ -110,9 +110,13 @@ for (const [what, words, expected] of [
   [
     'an input that is not there',
     ['--target', 'Rings', '--input', 'no.csv'],
-    /--input no\.csv cannot be read \(ENOENT\)/,
+    /--input no\.csv cannot be read: there is no such file or folder \(ENOENT\)/,
   ],
-  ['an output that is a file', ['--target', 'Rings', '--output', abalone], /--output \S+ cannot be written \(/],
+  [
+    'an output that is a file',
+    ['--target', 'Rings', '--output', abalone],
+    /--output \S+ cannot be written: it is a file, expected a folder \(EEXIST\)/,
+  ],
 ] as const) {
   test(`${what} is told a person in one line, with the code for bad input`, () => {
     const needed = ['--algorithm', 'ridge', '--input', abalone, '--output', 'refused'];

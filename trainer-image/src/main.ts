@@ -24,7 +24,7 @@ async function main(name: string, env: NodeJS.ProcessEnv): Promise<number> {
     if (!isCommand(name)) {
       throw new FailureError(
         'InvalidConfiguration',
-        `command ${quoted(name)}: expected fetch, train, watch or publish`,
+        `command ${quoted(name)}: expected fetch, train, watch, publish or kit; for training at a terminal see train --help`,
       );
     }
     await COMMANDS[name](log, env);

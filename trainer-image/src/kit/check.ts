@@ -180,6 +180,10 @@ async function together({ inputDir, outputDir }: Left): Promise<Outcome> {
 /** In the order of the contract's table. The last one is `publish` reading all of it. */
 export async function check(left: Left): Promise<readonly Finding[]> {
   const { outputDir } = left;
+  await readdir(outputDir).catch((error: NodeJS.ErrnoException) => {
+    const next = 'mount there what the trainer wrote';
+    throw new FailureError('InvalidConfiguration', `${outputDir} cannot be read (${error.code}): ${next}`);
+  });
   const rules: readonly (readonly [string, () => Promise<Outcome>])[] = [
     ['exit code', async () => exitCode(left.exitCode)],
     [MODEL_FILE, () => model(outputDir)],

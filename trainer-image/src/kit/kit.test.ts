@@ -125,6 +125,11 @@ test('what is prepared is what a pod is given: inputs, parameters, digests, envi
   await assert.rejects(readFile(join(folder, 'input/train')), { code: 'ENOENT' });
 });
 
+test('without a folder to read, what is missing is told', async () => {
+  const nowhere = { ...folders(), outputDir: join(folder, 'nowhere') };
+  await assert.rejects(check({ ...nowhere, exitCode: 0 }), { message: /nowhere cannot be read \(ENOENT\): mount/ });
+});
+
 test('a parameter that is none is refused by its own words', () => {
   assert.deepEqual(parametersFrom(['a=1=2', 'b=']), { a: '1=2', b: '' });
   assert.throws(() => parametersFrom(['n-trees=5']), /"n-trees=5": expected NAME=VALUE/);

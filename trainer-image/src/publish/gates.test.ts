@@ -31,7 +31,7 @@ test('a bound is met or not, and the words say metric, value and bound', () => {
 test('a metric that was not written fails its gate, naming what was', () => {
   const { passed, message } = one({ metric: 'f1', min: 0.5 });
   assert.equal(passed, false);
-  assert.match(message, /f1: expected at least 0\.5, .* \(it wrote accuracy, rmse\); write it there/);
+  assert.match(message, /f1: expected at least 0\.5, .* \(it wrote accuracy, rmse\); correct register\.gate/);
 });
 
 test('all gates have to pass, and every one is told', () => {

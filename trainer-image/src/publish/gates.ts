@@ -46,8 +46,8 @@ function bounded({ metric, min, max }: Gate, metrics: Evidence['metrics']): Resu
     return result(
       metric,
       false,
-      `${metric}: expected ${bound}, but the trainer wrote no such metric to /output/${METRICS_FILE} (${known}); write it ` +
-        'there, or correct register.gate',
+      `${metric}: expected ${bound}, but the trainer wrote no such metric to /output/${METRICS_FILE} (${known}); ` +
+        'correct register.gate, or let the trainer write it',
     );
   }
   const passed = min === undefined ? value <= (max as number) : value >= min;

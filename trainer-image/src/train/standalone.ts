@@ -27,8 +27,19 @@ function readable(error: unknown, { input, output }: Command): unknown {
   // Only the input is read; of a folder or a full disk no path is told.
   const isInput = syscall === 'read' || (path === input && syscall !== 'mkdir');
   const what = isInput ? `--input ${input} cannot be read` : `--output ${output} cannot be written`;
-  return new FailureError(isInput ? 'InputNotFound' : 'InvalidConfiguration', `${what} (${code})`, { cause: error });
+  const why = WHY[code] === undefined ? code : `${WHY[code]} (${code})`;
+  return new FailureError(isInput ? 'InputNotFound' : 'InvalidConfiguration', `${what}: ${why}`, { cause: error });
 }
+
+const WHY: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EISDIR: 'it is a folder, expected a file',
+  EEXIST: 'it is a file, expected a folder',
+  ENOTDIR: 'a file is in the place of a folder',
+  EACCES: 'the permission is missing',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+};
 
 async function run(command: Command): Promise<void> {
   const isTerminal = process.stderr.isTTY === true;
