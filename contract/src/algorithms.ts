@@ -16,7 +16,8 @@ export interface ParameterRule {
 export type ParameterValue = number | boolean | string | null;
 export type ParameterRules = Readonly<Record<string, ParameterRule>>;
 
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+/** No two of its parts can take the same digit: anybody may send a long text, and it is read in one pass. */
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 
 function numeric(text: string): number | undefined {
   const value = DECIMAL.test(text) ? Number(text) : Number.NaN;

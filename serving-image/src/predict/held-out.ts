@@ -58,7 +58,7 @@ function placeOf({ name, type }: InputColumn, header: readonly string[]): Place 
 const rowOf = (places: readonly Place[], cells: readonly string[]): Row =>
   Object.fromEntries(places.map(({ name, cell, read }) => [name, read(cells[cell] as string)]));
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 const MISSING = /^(?:|na|nan|null|none)$/i;
 
 /** A number; null for an empty cell or a word for nothing; else the text, for the model's own check to refuse. */

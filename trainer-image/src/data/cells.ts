@@ -16,7 +16,7 @@ export function isMissing(bytes: Uint8Array, start: number, end: number): boolea
 }
 
 const POWERS = Float64Array.from({ length: 23 }, (_, i) => 10 ** i);
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 const INFINITE = /^[+-]?inf(inity)?$/i;
 
 /** The text of a cell. */
