@@ -37,10 +37,10 @@ export const TrainingJobSpec = z
       .exactOptional()
       .meta(atomic)
       .describe('Exit codes of the trainer after which it is not tried again.'),
-    deadline: Duration.default('1h').describe('How long the whole run may take, with all its attempts.'),
+    deadline: Duration.default('1h').describe('How long the whole run may take, with all its attempts: 90s, 20m, 2h.'),
     sla: Duration.exactOptional().describe(
-      'When the result is expected, from the scheduled time on (from the start, for a run without one). Later is told once: ' +
-        'condition and event SlaMissed. The run goes on.',
+      'When the result is expected (90s, 20m, 2h), from the scheduled time on (from the start, for a run without one). ' +
+        'Later is told once: condition and event SlaMissed. The run goes on.',
     ),
     schedule: z
       .string()
