@@ -376,13 +376,19 @@ test('a spec that no store takes stalls by field, instead of failing to be writt
   assert.equal(w.jobs().length, 1);
 });
 
-test('parameters that fit no environment fail their run before a pod is made', async () => {
-  const large = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`text${i}`, 'x'.repeat(6000)]));
-  const w = world({ algorithm: undefined, container: { image: 'mine:1' }, parameters: large });
-  await w.turn();
-  assert.equal(w.jobs().length, 0);
-  assert.match(w.succeeded()?.message ?? '', /^spec\.parameters has 7\d{4} bytes as JSON: expected at most 65536/);
-});
+const large = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`text${i}`, 'ü'.repeat(4500)]));
+for (const [field, spec, most] of [
+  ['parameters', { algorithm: undefined, container: { image: 'mine:1' }, parameters: large }, 65536],
+  ['register', { model: 'iris', register: { tags: large } }, 32768],
+] as const) {
+  test(`${field} that fit no environment fail their run before a pod is made`, async () => {
+    const w = world(spec);
+    await w.turn();
+    assert.equal(w.jobs().length, 0);
+    const expected = new RegExp(`^spec\\.${field} has 108\\d{3} bytes as JSON: expected at most ${most}`);
+    assert.match(w.succeeded()?.message ?? '', expected);
+  });
+}
 
 test('a run that goes on is looked after although its schedule has become invalid', async () => {
   const w = world(hourly);

@@ -86,14 +86,19 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, field]) => `${JSON.stringify(key)}:${canonical(field)}`).join(',')}}`;
 }
 
-/** More than an environment variable holds beside the rest of what `fetch` is told: Linux takes 128 KiB. */
-const MAX_PARAMETER_BYTES = 64 * 1024;
+/** Both stand in one environment variable, with what else `fetch` and `publish` are told: Linux takes 128 KiB. */
+const MOST_BYTES = { parameters: 64 * 1024, register: 32 * 1024 } as const;
 
-function tooMuchText({ parameters }: TrainingJobSpec): string | undefined {
-  const bytes = Buffer.byteLength(JSON.stringify(parameters));
-  return bytes <= MAX_PARAMETER_BYTES
-    ? undefined
-    : `spec.parameters has ${bytes} bytes as JSON: expected at most ${MAX_PARAMETER_BYTES}, because they reach the trainer in its environment; put larger texts into an input`;
+function tooMuchText(spec: TrainingJobSpec): string | undefined {
+  for (const field of ['parameters', 'register'] as const) {
+    const bytes = Buffer.byteLength(JSON.stringify(spec[field] ?? {}));
+    if (bytes <= MOST_BYTES[field]) continue;
+    return (
+      `spec.${field} has ${bytes} bytes as JSON: expected at most ${MOST_BYTES[field]}, because it reaches the pod in its ` +
+      'environment; shorten it, or put larger texts into an input'
+    );
+  }
+  return undefined;
 }
 
 const PLACEHOLDER = /\{\{\s*params\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}/g;
