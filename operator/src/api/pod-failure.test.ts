@@ -59,3 +59,14 @@ test('last words are text that Postgres, the API server and a terminal take as i
   const told = trainer(JSON.stringify({ stage: 'train', reason: 'InvalidCell', message: 'row 3 has \0 and \ud800' }));
   assert.deepEqual([told?.reason, told?.message], ['InvalidCell', 'row 3 has   and \ufffd']);
 });
+
+test('a heap that is full is too little memory, as the kernel would have said; the words alone are not', () => {
+  const message =
+    '<--- Last few GCs --->\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n' +
+    '----- Native stack trace -----\n';
+  const trainer = (exitCode: number) =>
+    failureOf({ initContainerStatuses: [ended('trainer', exitCode, { reason: 'Error', message })] });
+  assert.equal(trainer(134)?.reason, 'OutOfMemory');
+  assert.equal(trainer(134)?.message, 'container trainer needed more memory than its limit');
+  assert.equal(trainer(1)?.reason, 'ContainerFailed');
+});

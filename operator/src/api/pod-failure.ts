@@ -22,6 +22,9 @@ export const OUT_OF_MEMORY = 'OutOfMemory';
 export const CONTAINER_FAILED = 'ContainerFailed';
 
 const CANNOT_START = new Set(['StartError', 'ContainerCannotRun']);
+/** SIGABRT, by which Node ends when its heap, a part of the container's memory, is full. */
+const ABORTED = 134;
+const OUT_OF_HEAP = /JavaScript heap out of memory/;
 const LONGEST_LOG = 2048;
 const LONGEST_LINE = 256;
 
@@ -57,7 +60,7 @@ const storable = (failure: PodFailure): PodFailure => ({
 /** Why a container ended with this exit code. */
 function containerFailure(container: string, { exitCode, reason, message }: Terminated): PodFailure {
   const ended = { container, exitCode };
-  if (reason === 'OOMKilled') {
+  if (reason === 'OOMKilled' || (exitCode === ABORTED && OUT_OF_HEAP.test(message ?? ''))) {
     return { ...ended, reason: OUT_OF_MEMORY, message: `container ${container} needed more memory than its limit` };
   }
   const told = parseTerminationMessage(message);
