@@ -106,7 +106,11 @@ for (const [what, words, expected] of [
     /parameter alpha: expected a number from 0/,
   ],
   ['a target that is none', ['--target', 'Ring'], /target "Ring" is not a column; the columns are "Sex"/],
-  ['a text where a number must be', ['--target', 'Sex'], /line 2, target column "Sex": expected a number, got "M"/],
+  [
+    'a text where a number must be',
+    ['--target', 'Sex'],
+    /line 2, target column "Sex": expected a number, got "M"; mend the cell, or learn classes/,
+  ],
   [
     'an input that is not there',
     ['--target', 'Rings', '--input', 'no.csv'],

@@ -174,7 +174,11 @@ export class ColumnBuilder {
   private notANumber({ place, text }: Found, value: number): FailureError {
     const isWord = /inf|nan/i.test(text);
     const expected = Number.isNaN(value) ? 'a number' : isWord ? 'a finite number' : 'a number below 3.4e38';
-    return this.refused('InvalidCell', place, `expected ${expected}, got ${quoted(text)}`);
+    const otherwise = this.rules.isTarget
+      ? 'learn classes (logistic-regression, or task classification)'
+      : 'take the column as a category (featureTypes)';
+    const next = Number.isNaN(value) && !isWord ? `; mend the cell, or ${otherwise}` : '';
+    return this.refused('InvalidCell', place, `expected ${expected}, got ${quoted(text)}${next}`);
   }
 
   private strayText({ place, text }: Found): FailureError {

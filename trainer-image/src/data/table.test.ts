@@ -135,7 +135,8 @@ test('a column is a number when every cell is one, else a category; types that a
   assert.deepEqual(cells(given.features[2]), ['7', '8', '7']);
   await assert.rejects(read(csv, { featureTypes: { b: 'number' } }), {
     reason: 'InvalidCell',
-    message: 'line 3, column "b": expected a number, got "x"',
+    message:
+      'line 3, column "b": expected a number, got "x"; mend the cell, or take the column as a category (featureTypes)',
   });
 });
 

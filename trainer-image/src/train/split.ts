@@ -25,9 +25,14 @@ function allot(counts: readonly number[], total: number): number[] {
 function checkClasses(counts: readonly number[], labels: readonly string[], rows: number, validation: number): void {
   const lonely = counts.indexOf(1);
   if (lonely !== -1) {
+    const isQuantity = labels.every((label) => label !== '' && Number.isFinite(Number(label)));
+    const otherwise = isQuantity
+      ? '; if the numbers are a quantity, learn it with task regression, ridge or linear-regression'
+      : '';
     throw new FailureError(
       'InvalidTarget',
-      `target: class ${quoted(labels[lonely] ?? '')} has one row; expected at least two, to train and to validate with: remove it, or merge the class with another`,
+      `target: class ${quoted(labels[lonely] ?? '')} has one row; expected at least two, to train and to validate with: ` +
+        `remove it, or merge the class with another${otherwise}`,
     );
   }
   if (validation >= labels.length && rows - validation >= labels.length) return;
