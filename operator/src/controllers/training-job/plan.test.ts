@@ -233,3 +233,15 @@ for (const { name, spec, parameters, says } of refusals) {
     assert.deepEqual(keys(plan.starts), ['r2 Api']);
   });
 }
+
+test('a request that was made of an earlier TrainingJob of this name is refused; clocks may differ by a little', () => {
+  const job = trainingJob(schedule);
+  const { starts, refusals } = planFor({
+    trainingJob: { ...job, metadata: { ...job.metadata, creationTimestamp: NOON } },
+    rows: [],
+    ticks: { dealt: {}, waiting: {} },
+    pending: [request('1', {}, '2026-01-01T11:58:00.000Z'), request('2', {}, '2026-01-01T11:59:30.000Z')],
+  });
+  assert.match(refusals[0]?.why ?? '', /^TrainingJob b was deleted and made again/);
+  assert.deepEqual([refusals.length, keys(starts)], [1, ['r2 Api']]);
+});

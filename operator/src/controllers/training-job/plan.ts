@@ -104,14 +104,22 @@ function asked({ trainingJob, manual }: Observed): Start[] {
   return [start(trainingJob, { kind: 'manual', token: manual.token }, { cause: 'Manual' }, manual.parameters)];
 }
 
+/** The clocks of the API server and of Postgres may differ by this much. */
+const CLOCKS_DIFFER_MS = 60_000;
+
+/** True when it was asked of a TrainingJob of this name that was deleted while nobody could answer. */
+const isOfEarlier = ({ metadata }: TrainingJob, requestedAt: string): boolean =>
+  Date.parse(requestedAt) < Date.parse(metadata.creationTimestamp ?? '') - CLOCKS_DIFFER_MS;
+
 /** Requests that can run, and those that cannot, with why. */
 function sorted({ trainingJob, pending }: Observed): { requests: Start[]; refusals: Plan['refusals'] } {
   const requests: Start[] = [];
   const refusals: { requestId: string; why: string }[] = [];
   for (const { requestId, requestedAt, parameters } of pending) {
-    const spec = withRunParameters(trainingJob.spec, { ...trainingJob.spec.parameters, ...parameters });
-    const problem = problemOf(spec);
-    if (problem) refusals.push({ requestId, why: problem.message });
+    const why = isOfEarlier(trainingJob, requestedAt)
+      ? `TrainingJob ${trainingJob.metadata.name} was deleted and made again after the request: ask once more`
+      : problemOf(withRunParameters(trainingJob.spec, { ...trainingJob.spec.parameters, ...parameters }))?.message;
+    if (why !== undefined) refusals.push({ requestId, why });
     else {
       const trigger = { kind: 'request', requestId } as const;
       requests.push(start(trainingJob, trigger, { cause: 'Api', requestId, requestedAt }, parameters));
