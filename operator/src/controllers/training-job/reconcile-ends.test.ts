@@ -317,6 +317,23 @@ test('a request is expected from when it was made', async () => {
   assert.match(w.condition('SlaMissed')?.message ?? '', /requested at 2026-01-01T00:02/);
 });
 
+test('a miss is not told anew when the request it counts from has been collected', async () => {
+  const w = world({ ...hourly, sla: '10m' });
+  await w.turn();
+  const requestId = '00000000-0000-4000-8000-000000000001';
+  w.ask(requestId);
+  w.clock.now = START + 5 * MINUTE;
+  await w.turn();
+  w.clock.now = START + 20 * MINUTE;
+  w.publish(runKeyFor('u1', { kind: 'request', requestId }));
+  await w.turn();
+  assert.equal(w.events('SlaMissed').length, 1);
+  w.stores.requests.length = 0;
+  w.change({ retries: 1 });
+  await w.turn();
+  assert.equal(w.events('SlaMissed').length, 1);
+});
+
 test('the deadline is hard, and the sla stays told when it has passed', async () => {
   const w = world({ sla: '5s', deadline: '20s' });
   await w.turn();

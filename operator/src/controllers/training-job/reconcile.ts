@@ -249,19 +249,18 @@ async function expectedOf(turn: Turn, plan: Plan, runs: readonly Run[]): Promise
   const found = plan.waiting.toReversed().map((start) => expectedFrom(start, spec));
   for (const [index, run] of runs.entries()) {
     const isPast = index > 0 && run.status !== 'RUNNING';
-    if (isPast && !hasJustEnded(turn, run)) continue;
+    const before = turn.trainingJob.status?.runs?.find(({ runKey }) => runKey === run.runKey);
+    // Of those that have ended only what is news, and the newest.
+    if (isPast && (!before || before.endTime !== undefined)) continue;
     const own = specOf(run, spec);
     if (own.sla === undefined) continue;
     const requestedAt = await requestedAtOf(turn, run);
     const expected = expectedFrom({ ...run, ...(requestedAt !== undefined && { requestedAt }) }, own, run);
-    found.push(expected && (isPast ? { ...expected, isPast } : expected));
+    const isTold = before?.endTime !== undefined;
+    found.push(expected && { ...expected, ...(isPast && { isPast }), ...(isTold && { isTold }) });
   }
   return found.filter((one) => one !== undefined);
 }
-
-/** True when the status says that it goes on. */
-const hasJustEnded = ({ trainingJob }: Turn, { runKey }: Run): boolean =>
-  trainingJob.status?.runs?.some((one) => one.runKey === runKey && one.endTime === undefined) ?? false;
 
 async function requestedAtOf({ deps }: Turn, { namespace, runKey }: Run): Promise<string | undefined> {
   const [, requestId] = /\/r([0-9a-f-]{36})$/.exec(runKey) ?? [];

@@ -15,6 +15,8 @@ export interface Expected {
   readonly endTime?: string;
   /** Its end is news, but another run is the newest by now: a miss is told, and the condition is about others. */
   readonly isPast?: true;
+  /** The status says that it has ended: whether it was late was told then. */
+  readonly isTold?: true;
 }
 
 /** What is known of when a run was asked for. */
@@ -70,7 +72,7 @@ export function newlyLate(expected: readonly Expected[], now: Date, before: NewC
   const [, last = ''] = before?.reason === SlaReason.Missed ? before.message.split(NOT_DONE_BY) : [];
   const toldUpTo = Date.parse(last.split(' ')[0] ?? '');
   return lateOf(expected, now)
-    .filter((one) => !(dueAt(one) <= toldUpTo))
+    .filter((one) => !one.isTold && !(dueAt(one) <= toldUpTo))
     .map(missedText);
 }
 
