@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { get, waitForCondition, waitForTrainedVersion, waitForVersion } from '../support/conditions.ts';
+import { rows } from '../support/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { apply, dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 import { irisTraining, service } from '../support/manifests.ts';
@@ -50,4 +51,22 @@ test('deleting the service takes its children and lets the version go', async ()
   const history = await registryGet(`/api/v1/namespaces/${namespace}/models/iris/history`);
   assert.equal(history.status, 200, history.body);
   assert.ok(JSON.parse(history.body).events.length >= 2, history.body);
+});
+
+test('a namespace deleted while runs go on is gone in time, and none of its runs goes on', async () => {
+  const doomed = uniqueNamespace('e2e-doomed');
+  makeNamespace(doomed);
+  const container = { image: 'slipway/trainer:dev', command: ['sh', '-c', 'exec sleep 3600'] };
+  const sleeping = { model: undefined, algorithm: undefined, inputs: [], container };
+  apply(doomed, irisTraining('sleeps', sleeping));
+  const objective = { metric: 'x', goal: 'maximize' };
+  const search = { method: 'grid', space: { C: { values: ['1', '2'] } }, parallelism: 2, objective };
+  apply(doomed, irisTraining('searches', { ...sleeping, search }));
+  await eventually(() => {
+    const running = kubectl(['get', 'pods', '-n', doomed, '-o', 'name']).split('\n').filter(Boolean);
+    assert.equal(running.length, 3, 'one run and two trials have pods');
+  });
+  kubectl(['delete', 'namespace', doomed, '--timeout=120s']);
+  const open = await rows("SELECT run_key FROM slipway.runs WHERE namespace = $1 AND status = 'RUNNING'", [doomed]);
+  assert.deepEqual(open, []);
 });
