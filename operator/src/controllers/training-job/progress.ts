@@ -102,7 +102,8 @@ export function progressText(tag: string | undefined): string | undefined {
   if (!told) return undefined;
   const { percent, message, etaSeconds } = told;
   const what = message === undefined ? '' : oneLine(message);
-  const left = etaSeconds === undefined ? '' : `, about ${durationText(Math.min(etaSeconds, MAX_ETA))} left`;
+  const left =
+    etaSeconds === undefined || percent >= 100 ? '' : `, about ${durationText(Math.min(etaSeconds, MAX_ETA))} left`;
   return `${Math.floor(percent)}%${what === '' ? '' : ` (${what})`}${left}`.slice(0, MAX_PROGRESS).toWellFormed();
 }
 

@@ -192,6 +192,7 @@ const tags = [
     tag: { percent: 99.99, message: 'epoch 3\n\u001b[31mof 10\u0000' },
     shown: '99% (epoch 3 [31mof 10)',
   },
+  { name: 'of a trainer that is done', tag: { percent: 100, etaSeconds: 0, message: 'done' }, shown: '100% (done)' },
   { name: 'with an absurd time', tag: { percent: 1, etaSeconds: 1e300 }, shown: '1%, about 999h0m left' },
 ];
 for (const { name, tag, shown } of tags) {
