@@ -220,6 +220,11 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
     says: 'spec.sla: Invalid value: sla is longer than deadline',
   },
   {
+    name: 'a suspension of nothing',
+    thing: trainingJob({ algorithm, inputs, suspend: true }),
+    says: 'spec.suspend: Invalid value: suspend holds the ticks of a schedule, and there is none',
+  },
+  {
     name: 'a gate with two bounds',
     thing: trainingJob({
       algorithm,

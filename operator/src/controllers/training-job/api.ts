@@ -65,12 +65,16 @@ export const TrainingJobStatus = z.object({
     .exactOptional()
     .describe('How far the run that goes on is: 40% (tree 40 of 100), about 1m20s left.'),
   nextScheduleTime: z.string().max(64).exactOptional().describe('When the schedule ticks next.'),
-  lastScheduleTime: z.string().max(64).exactOptional().describe('Up to when ticks have been dealt with.'),
+  ticksSettledUntil: z
+    .string()
+    .max(64)
+    .exactOptional()
+    .describe('Ticks up to here have been run, missed or passed over.'),
   observedSchedule: z
     .string()
     .max(200)
     .exactOptional()
-    .describe('The schedule and time zone lastScheduleTime belongs to.'),
+    .describe('The schedule and time zone ticksSettledUntil belongs to.'),
   missedRuns: z
     .int()
     .exactOptional()

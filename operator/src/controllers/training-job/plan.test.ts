@@ -159,8 +159,8 @@ for (const { name, spec = {}, rows = [], isUnchanged, due, pending = [], ...expe
       rows: rows.map((run) => (isUnchanged ? { ...run, specDigest: digest } : run)),
       ticks: {
         ...(due && { due: new Date(due) }),
-        dealt: { lastScheduleTime: 'dealt' },
-        waiting: { lastScheduleTime: 'waits' },
+        dealt: { ticksSettledUntil: 'dealt' },
+        waiting: { ticksSettledUntil: 'waits' },
       },
       pending,
       ...(expected.manual && { manual: expected.manual }),
@@ -171,7 +171,7 @@ for (const { name, spec = {}, rows = [], isUnchanged, due, pending = [], ...expe
       plan.replaced.map(({ runKey }) => runKey.slice(2)),
       expected.replaced ?? [],
     );
-    assert.equal(plan.tickStatus.lastScheduleTime, (expected.dealt ?? true) ? 'dealt' : 'waits');
+    assert.equal(plan.tickStatus.ticksSettledUntil, (expected.dealt ?? true) ? 'dealt' : 'waits');
   });
 }
 

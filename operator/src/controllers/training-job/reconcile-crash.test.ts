@@ -11,7 +11,7 @@ const id = (n: number) => `00000000-0000-4000-8000-00000000000${n}`;
 
 /** What a story is judged by: what lasts. Events may be lost with the process that was to tell them. */
 function lasting(w: World): object {
-  const { conditions, runs, missedRuns, lastScheduleTime, score } = w.read().status ?? {};
+  const { conditions, runs, missedRuns, ticksSettledUntil, score } = w.read().status ?? {};
   return {
     rows: [...w.stores.runs.values()]
       .map(({ runKey, status, cause, parameters, version }) => ({ runKey, status, cause, parameters, version }))
@@ -21,7 +21,7 @@ function lasting(w: World): object {
     requests: w.stores.requests.map(({ runId, refused }) => ({ runId, refused })),
     conditions: conditions?.map(({ type, status, reason, message }) => ({ type, status, reason, message })),
     runs: runs?.map(({ runKey, cause, version, trials }) => ({ runKey, cause, version, trials })),
-    ...{ missedRuns, lastScheduleTime, score },
+    ...{ missedRuns, ticksSettledUntil, score },
   };
 }
 

@@ -43,7 +43,7 @@ test('a tick is one run with its time, however often it is looked at', async () 
   await w.turn();
   assert.deepEqual(w.runs(), ['s1767229200 Schedule RUNNING']);
   assert.equal(w.read().status?.runs?.[0]?.scheduledTime, '2026-01-01T01:00:00.000Z');
-  assert.equal(w.read().status?.lastScheduleTime, '2026-01-01T01:00:00Z');
+  assert.equal(w.read().status?.ticksSettledUntil, '2026-01-01T01:00:00Z');
   assert.equal(w.read().status?.nextScheduleTime, '2026-01-01T02:00:00Z');
   assert.equal(w.jobs().length, 1);
   assert.equal(w.condition('Running')?.status, 'True');
@@ -183,7 +183,7 @@ test('a schedule that was taken away trains when what is trained differs from th
   w.change({ schedule: undefined });
   await w.turn();
   assert.equal(w.runs().length, 1);
-  assert.equal(w.read().status?.lastScheduleTime, undefined);
+  assert.equal(w.read().status?.ticksSettledUntil, undefined);
   w.change({ parameters: { C: '2' } });
   await w.turn();
   assert.deepEqual(w.runs()[0], 'g3 SpecChanged RUNNING');

@@ -24,7 +24,7 @@ export function isSettled(trainingJob: TrainingJob, now: Date): trainingJob is S
 
 function isBetweenTicks({ spec, status }: TrainingJob, now: Date): boolean {
   if (!isTicking(spec)) return true;
-  const { lastScheduleTime: last, nextScheduleTime: next } = status ?? {};
+  const { ticksSettledUntil: last, nextScheduleTime: next } = status ?? {};
   if (last === undefined || next === undefined) return false;
   return Date.parse(last) <= now.getTime() && now.getTime() < Date.parse(next) && !hasTick(spec, new Date(last), now);
 }

@@ -21,7 +21,7 @@ interface Case {
   readonly missed?: number;
 }
 
-const seen = { observedSchedule: '0 * * * * Etc/UTC', lastScheduleTime: hour('03:00') };
+const seen = { observedSchedule: '0 * * * * Etc/UTC', ticksSettledUntil: hour('03:00') };
 const cases: readonly Case[] = [
   { name: 'between ticks nothing is due', status: seen, now: hour('03:59'), last: hour('03:00') },
   {
@@ -113,13 +113,13 @@ const cases: readonly Case[] = [
   },
   {
     name: 'after a suspension counting starts now',
-    status: { lastScheduleTime: hour('03:00'), conditions: [{} as never] },
+    status: { ticksSettledUntil: hour('03:00'), conditions: [{} as never] },
     now: hour('09:30'),
     last: hour('09:30'),
   },
   {
     name: 'a clock that was put back counts from now, so that the schedule does not stand still',
-    status: { ...seen, lastScheduleTime: '2030-01-01T00:00:00.000Z' },
+    status: { ...seen, ticksSettledUntil: '2030-01-01T00:00:00.000Z' },
     now: hour('09:30'),
     last: hour('09:30'),
   },
@@ -150,8 +150,8 @@ for (const { name, status = {}, spec = {}, ran = [], now, due, last, waitingLast
     const rows = ran.map((scheduledTime) => ({ scheduledTime: new Date(scheduledTime).toISOString() }) as Run);
     const ticks = ticksOf(trainingJob(status, spec), { schedule: hourly, rows, now: new Date(now) });
     assert.equal(ticks.due && timeText(ticks.due), due);
-    assert.equal(ticks.dealt.lastScheduleTime, last);
-    assert.equal(ticks.waiting.lastScheduleTime, waitingLast);
+    assert.equal(ticks.dealt.ticksSettledUntil, last);
+    assert.equal(ticks.waiting.ticksSettledUntil, waitingLast);
     assert.equal(ticks.dealt.missedRuns, missed);
     assert.equal(ticks.waiting.missedRuns, missed);
     assert.equal(ticks.dealt.observedSchedule, '0 * * * * Etc/UTC');
@@ -178,7 +178,7 @@ test('suspended: no next tick, nothing observed, and what was is remembered', ()
     rows: [],
     now: new Date(hour('09:00')),
   });
-  assert.deepEqual([due, dealt], [undefined, { lastScheduleTime: hour('03:00'), missedRuns: 2 }]);
+  assert.deepEqual([due, dealt], [undefined, { ticksSettledUntil: hour('03:00'), missedRuns: 2 }]);
 });
 
 test('without a schedule nothing of one is left', () => {

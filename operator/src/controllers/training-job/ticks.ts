@@ -7,7 +7,7 @@ import { MAX_MISSED, type Schedule, ticksBetween } from './schedule.ts';
 /** What the status says of the schedule; absent fields are no part of it. */
 export type TickStatus = Pick<
   TrainingJobStatus,
-  'nextScheduleTime' | 'lastScheduleTime' | 'observedSchedule' | 'missedRuns'
+  'nextScheduleTime' | 'ticksSettledUntil' | 'observedSchedule' | 'missedRuns'
 >;
 
 export interface Ticks {
@@ -19,7 +19,7 @@ export interface Ticks {
   readonly waiting: TickStatus;
 }
 
-/** What lastScheduleTime belongs to: another schedule or time zone starts to count anew. */
+/** What ticksSettledUntil belongs to: another schedule or time zone starts to count anew. */
 const observedSchedule = ({ schedule, timeZone }: TrainingJobSpec): string => `${schedule} ${timeZone}`;
 
 /** True while ticks start runs. */
@@ -35,7 +35,7 @@ export function markOf({ metadata, spec, status }: TrainingJob, rows: readonly R
     const at = new Date(time ?? now);
     return at < now ? at : now;
   };
-  if (status?.observedSchedule === observedSchedule(spec)) return earlier(status.lastScheduleTime);
+  if (status?.observedSchedule === observedSchedule(spec)) return earlier(status.ticksSettledUntil);
   if (status?.conditions?.length) return now;
   const ran = rows.map(({ scheduledTime }) => scheduledTime ?? '').filter(Boolean);
   return earlier(ran.sort().at(-1) ?? metadata.creationTimestamp);
@@ -44,7 +44,7 @@ export function markOf({ metadata, spec, status }: TrainingJob, rows: readonly R
 /** The status of a schedule whose ticks have been dealt with up to `mark`. */
 const upTo = (spec: TrainingJobSpec, mark: Date, missed: number, next?: Date): TickStatus => ({
   ...(next && { nextScheduleTime: timeText(next) }),
-  lastScheduleTime: timeText(mark),
+  ticksSettledUntil: timeText(mark),
   observedSchedule: observedSchedule(spec),
   ...(missed > 0 && { missedRuns: missed }),
 });
@@ -59,9 +59,9 @@ export function countingFrom(trainingJob: TrainingJob, now: Date): TickStatus {
 /** While suspended, and without a schedule: nothing counts. Without one nothing is remembered either. */
 function idle({ spec, status }: TrainingJob): TickStatus {
   if (spec.schedule === undefined) return {};
-  const { lastScheduleTime, missedRuns } = status ?? {};
+  const { ticksSettledUntil, missedRuns } = status ?? {};
   return {
-    ...(lastScheduleTime !== undefined && { lastScheduleTime }),
+    ...(ticksSettledUntil !== undefined && { ticksSettledUntil }),
     ...(missedRuns !== undefined && { missedRuns }),
   };
 }

@@ -125,6 +125,12 @@ export const TrainingJobSpec = z
         fieldPath: '.sla',
       },
       {
+        rule: '!self.suspend || has(self.schedule)',
+        message:
+          'suspend holds the ticks of a schedule, and there is none: a run without a schedule starts when the object is made',
+        fieldPath: '.suspend',
+      },
+      {
         rule: '!has(self.register) || has(self.model)',
         message: 'register needs model: the name under which versions are registered',
         fieldPath: '.register',
