@@ -1,17 +1,17 @@
 /** From a pod's token to its InferenceService, by real owners in the cluster in use and the operator's own cache. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually } from '../../../test/support/eventually.ts';
-import { dropNamespace, kubectl, kubectlJson, makeNamespace, uniqueNamespace } from '../../../test/support/kubectl.ts';
-import { Deployment } from '../api/deployment.ts';
-import type { Kind, KubeObject } from '../api/meta.ts';
-import { Pod } from '../api/pod.ts';
-import { InferenceService } from '../controllers/inference-service/api.ts';
-import { callerAccess } from '../kube/callers.ts';
-import { openCluster } from '../kube/cluster.ts';
-import { loadKubeConfig } from '../kube/kubeconfig.ts';
-import { openTransport } from '../kube/transport.ts';
-import { createCallers } from './callers.ts';
+import { Deployment } from '../../operator/src/api/deployment.ts';
+import type { Kind, KubeObject } from '../../operator/src/api/meta.ts';
+import { Pod } from '../../operator/src/api/pod.ts';
+import { createCallers } from '../../operator/src/control/callers.ts';
+import { InferenceService } from '../../operator/src/controllers/inference-service/api.ts';
+import { callerAccess } from '../../operator/src/kube/callers.ts';
+import { openCluster } from '../../operator/src/kube/cluster.ts';
+import { loadKubeConfig } from '../../operator/src/kube/kubeconfig.ts';
+import { openTransport } from '../../operator/src/kube/transport.ts';
+import { eventually } from '../support/eventually.ts';
+import { dropNamespace, kubectl, kubectlJson, makeNamespace, uniqueNamespace } from '../support/kubectl.ts';
 
 const namespace = uniqueNamespace('control-callers');
 const transport = openTransport(loadKubeConfig(), { userAgent: 'slipway-test' });
