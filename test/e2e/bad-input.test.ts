@@ -44,7 +44,7 @@ const cases: readonly Case[] = [
     name: 'unknown-algorithm',
     spec: { algorithm: { name: 'magic', target: 'species' } },
     reason: 'UnknownAlgorithm',
-    message: /magic.*logistic-regression/,
+    message: /logistic-regression.*magic/,
   },
   {
     name: 'target-missing',
