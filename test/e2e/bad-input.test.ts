@@ -54,7 +54,10 @@ const cases: readonly Case[] = [
   },
   {
     name: 'non-numeric-cell',
-    spec: { algorithm, inputs: [{ name: 'train', uri: 'configmap://data/typo.csv' }] },
+    spec: {
+      algorithm: { ...algorithm, featureTypes: { b: 'number' } },
+      inputs: [{ name: 'train', uri: 'configmap://data/typo.csv' }],
+    },
     reason: 'InvalidCell',
     message: /3.*\bb\b/,
   },
