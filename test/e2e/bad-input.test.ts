@@ -65,7 +65,7 @@ const cases: readonly Case[] = [
     name: 'empty-file',
     spec: { algorithm, inputs: [{ name: 'train', uri: 'configmap://data/empty.csv' }] },
     reason: 'EmptyInput',
-    message: /train/,
+    message: /the input is empty; expected a header/,
   },
   {
     name: 'no-such-config-map',
