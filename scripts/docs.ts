@@ -2,13 +2,14 @@
  * Refreshes what docs/training.md and docs/trainer-contract.md show: the examples as they are, and the outputs of real
  * commands on the cluster in use and in Docker. A block that is marked in a document is filled; the others are not run.
  */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { waitForCondition } from '../test/support/conditions.ts';
+import { waitForCondition, waitForVersion } from '../test/support/conditions.ts';
 import { buildExample } from '../test/support/example-trainers.ts';
 import { apply, dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../test/support/kubectl.ts';
 import { irisTraining } from '../test/support/manifests.ts';
+import { predict } from '../test/support/predict.ts';
 import { run } from '../test/support/run.ts';
 import { replaceBlock } from './readme-blocks.ts';
 
@@ -23,6 +24,26 @@ const show = (...args: string[]): string => {
 };
 
 const outputs: Readonly<Record<string, () => Promise<string>>> = {
+  /** The nightly job, and a run of it by hand. */
+  daily: async () => {
+    apply(namespace, readFileSync('examples/iris-daily.yaml', 'utf8'));
+    await waitForCondition(namespace, 'tj/iris-daily', { type: 'Succeeded', status: 'Unknown' });
+    const before = show('get', 'tj', 'iris-daily', '-o', 'wide');
+    const annotated = show('annotate', 'tj', 'iris-daily', 'slipway.dev/run=by-hand');
+    await waitForCondition(namespace, 'tj/iris-daily', { type: 'Succeeded', status: 'True' });
+    await waitForCondition(namespace, 'mv/iris-v1', { type: 'Ready', status: 'True' });
+    return [before, annotated, show('get', 'tj,mv')].join('\n');
+  },
+  /** A forest over a text and seven numbers, and what it says of one shell. */
+  abalone: async () => {
+    apply(namespace, readFileSync('examples/abalone.yaml', 'utf8'));
+    await waitForVersion(namespace, 'abalone', 1, 240_000);
+    const shell = '"length":0.455,"diameter":0.365,"height":0.095,"whole_weight":0.514,"shucked_weight":0.2245';
+    const body = `{"samples":[{"sex":"M",${shell},"viscera_weight":0.101,"shell_weight":0.15}]}`;
+    const answer = await predict(namespace, 'abalone', body);
+    const curl = `$ curl -s localhost:8080/predict -H 'content-type: application/json' -d '${body}'`;
+    return `${show('get', 'tj,infsvc', '--field-selector=metadata.name=abalone')}\n${curl}\n${answer.body}`;
+  },
   /** A trainer that fails twice. */
   failed: async () => {
     const container = { image: 'slipway/trainer:dev', command: ['sh', '-c', 'echo no column named petals; exit 3'] };
@@ -41,7 +62,6 @@ const outputs: Readonly<Record<string, () => Promise<string>>> = {
   terminal: async () => {
     const folder = mkdtempSync(join(tmpdir(), 'slipway-docs-'));
     try {
-      copyFileSync('trainer-image/data/abalone.csv', join(folder, 'abalone.csv'));
       const user = `${process.getuid?.()}:${process.getgid?.()}`;
       const words = [
         '--algorithm',
@@ -49,7 +69,7 @@ const outputs: Readonly<Record<string, () => Promise<string>>> = {
         '--target',
         'rings',
         '--input',
-        'abalone.csv',
+        '/app/data/abalone.csv',
         '--output',
         'model',
       ];
