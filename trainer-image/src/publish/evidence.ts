@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Gate, HELD_OUT_FILE, HeldOutAnswers, TARGET_COLUMN } from '@slipway/contract';
 import { parse } from 'csv-parse';
 import { Json } from '../environment.ts';
+import { FailureError } from '../failure.ts';
 import { openRegular, readRegular } from './collect.ts';
 import type { Comparison, Evidence } from './gates.ts';
 import { lastValues, type Points } from './metrics.ts';
@@ -66,7 +67,8 @@ async function answersIn(answersDir: string, name: string): Promise<HeldOutAnswe
     const text = await readRegular(join(answersDir, `${name}.json`), `${name}.json`, MOST_ANSWER_BYTES);
     if (text === undefined) return { problem: 'it was not asked' };
     return Json.pipe(HeldOutAnswers).safeParse(text).data ?? { problem: 'its answers cannot be read' };
-  } catch {
+  } catch (error) {
+    if (!(error instanceof FailureError)) throw error;
     return { problem: `its answers have more than ${MOST_ANSWER_BYTES} bytes: hold out fewer rows` };
   }
 }
