@@ -43,6 +43,9 @@ test('a version that passes its gates gets its stage; one that does not is kept 
   await waitForCondition(namespace, 'mv/iris-v2', { type: 'Ready', status: 'True' });
   assert.equal(stageOf('iris-v2'), 'None');
   assert.equal(stageOf('iris-v1'), 'Production');
+  // The service is looked at once more, now that version 2 is ready.
+  patch(namespace, 'infsvc/iris', { spec: { rollout: { progressDeadline: '3m' } } });
+  await waitForCondition(namespace, 'infsvc/iris', { type: 'Ready', status: 'True' });
   assert.equal(get(namespace, 'infsvc/iris').status.version, 1, 'latest passes over a version whose gates failed');
 
   patch(namespace, 'tj/iris', { spec: { parameters: { C: '2' } } });
