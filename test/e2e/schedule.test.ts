@@ -57,16 +57,24 @@ const sleeper = (name: string, spec: Record<string, unknown>): string =>
   });
 
 test('a schedule trains at its tick, by key, and an operator that comes back does not do it again', async () => {
+  // One whose tick is half a day away shows what a schedule does before its first tick; the other may tick at once.
+  const later = `0 ${(new Date().getUTCHours() + 12) % 24} * * *`;
+  apply(namespace, irisTraining('daily', { schedule: later, timeZone: 'UTC', model: 'daily' }));
   apply(namespace, irisTraining('minutely', { schedule: '* * * * *', timeZone: 'Europe/Berlin', model: 'minutely' }));
-  const waiting = await waitForCondition(namespace, 'tj/minutely', { type: 'Succeeded', status: 'Unknown' }, 30_000);
-  assert.equal(waiting.reason, 'WaitingForSchedule', 'a scheduled job does not run when it is created');
+  const waiting = { type: 'Succeeded', status: 'Unknown', reason: 'WaitingForSchedule' };
+  await waitForCondition(namespace, 'tj/daily', waiting, 60_000);
+  assert.deepEqual(jobsOf('daily'), [], 'a scheduled job does not run when it is created');
 
   const first = await eventually(() => {
     const run = runsOf('minutely').at(-1);
     assert.ok(run?.version, `no run has published: ${JSON.stringify(runsOf('minutely'))}`);
     return run;
   }, 150_000);
-  assert.equal(first.cause, 'Schedule');
+  assert.deepEqual(
+    runsOf('minutely').filter(({ cause }) => cause !== 'Schedule'),
+    [],
+    'nothing but ticks started a run',
+  );
   const tick = new Date(first.scheduledTime ?? '');
   assert.equal(tick.getTime() % 60_000, 0, 'the scheduled time is the tick, not when the pod came up');
 
