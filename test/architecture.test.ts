@@ -45,12 +45,8 @@ const workspaces: Record<string, readonly string[]> = {
   'serving-image': [
     '@slipway/contract',
     '@slipway/object-store',
-    'express',
-    'onnxruntime-node',
-    'pino',
-    'prom-client',
-    'yaml',
-    'zod',
+    ...['csv-parse', 'express', 'hyparquet', 'jose', 'onnxruntime-node', 'pino', 'prom-client', 'swagger-ui-dist'],
+    ...['yaml', 'zod'],
   ],
   'trainer-image': [
     ...['@slipway/contract', '@slipway/database', '@slipway/object-store'],

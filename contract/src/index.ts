@@ -10,6 +10,7 @@ export * from './pod-env.ts';
 export * from './publication.ts';
 export * from './run-key.ts';
 export * from './run-token.ts';
+export * from './serving.ts';
 export * from './signature.ts';
 export * from './tenant.ts';
 export * from './termination.ts';

@@ -11,6 +11,7 @@ import {
   OUTPUT_DIR,
   REFERENCES_DIR,
   ServerIdentity,
+  ServeSettings,
 } from '@slipway/contract';
 import { z } from 'zod';
 import { FailureError } from './failure.ts';
@@ -51,6 +52,7 @@ const ServeEnv = ModelEnv.extend({
   ...ServerIdentity.shape,
   HOST: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  SERVE_SETTINGS: Json.default({}).pipe(ServeSettings),
   /** Larger bodies are refused with 413. */
   MAX_BODY_BYTES: Count(8 * 1024 * 1024, 1024 ** 3),
   /** Requests with more rows are refused: one run of the model stops everything else for as long as it takes. */

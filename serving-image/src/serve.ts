@@ -41,7 +41,7 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   const server = createModelServer({
     state,
     protocols: PROTOCOLS,
-    app: createApp({ state, metrics, training, log }),
+    app: createApp({ state, metrics, routes: [{ path: '/train', handler: training }], log }),
     metrics,
     log,
     maxBodyBytes: config.MAX_BODY_BYTES,

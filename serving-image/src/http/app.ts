@@ -10,15 +10,20 @@ import { isReady, type ServerState } from './state.ts';
 /** The version of the server itself, as `GET /v2` names it. */
 const SERVER_VERSION = '0.1.0';
 
+export interface Route {
+  readonly path: string;
+  readonly handler: RequestHandler;
+}
+
 export interface AppOptions {
   readonly state: ServerState;
   readonly metrics: Metrics;
-  /** Answers below /train. */
-  readonly training: RequestHandler;
+  /** What else answers, each below its path. */
+  readonly routes: readonly Route[];
   readonly log: Logger;
 }
 
-export function createApp({ state, metrics, training, log }: AppOptions): Express {
+export function createApp({ state, metrics, routes, log }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -36,7 +41,7 @@ export function createApp({ state, metrics, training, log }: AppOptions): Expres
     response.set('content-type', metrics.registry.contentType).send(text);
   });
   app.use('/v2', openInferenceRoutes(state, SERVER_VERSION), errorsAs('error', log));
-  app.use('/train', training);
+  for (const { path, handler } of routes) app.use(path, handler);
   app.use(() => {
     throw new Refusal(404, 'Not found');
   });

@@ -44,7 +44,7 @@ export function createModelServer(options: ServerOptions): Server {
       const protocol = protocols.find(({ matches }) => matches(path));
       const requestId = begin(request, response, state);
       measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
-      if (protocol) void answer(protocol, path, request, response, requestId);
+      if (protocol) void answer({ protocol, path, requestId }, request, response);
       else app(request, response);
     },
   );
@@ -90,37 +90,43 @@ function measure(response: ServerResponse, endpoint: string, metrics: Metrics): 
   });
 }
 
-type Answer = (
-  protocol: Protocol,
-  path: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-  requestId: string,
-) => Promise<void>;
+interface Asked {
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly requestId: string;
+}
+type Answerer = (asked: Asked, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answer {
+const JSON_TYPE = 'application/json';
+
+function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answerer {
   const readBody = createBodyReader(maxBodyBytes, maxBodyBytes * HELD_BODIES);
-  const reply = (response: ServerResponse, status: number, body: string): void => {
+  const reply = (response: ServerResponse, status: number, body: string | Buffer, type = JSON_TYPE): void => {
     if (state.isDraining) response.setHeader('connection', 'close');
-    response.setHeader('content-type', 'application/json');
+    response.setHeader('content-type', type);
     response.setHeader('content-length', Buffer.byteLength(body));
     response.statusCode = status;
     response.end(body);
   };
-  const respond: Answer = async (protocol, path, request, response) => {
+  const respond: Answerer = async ({ protocol, path }, request, response) => {
     checkRequest(protocol, request);
     const { model } = state;
     if (!model) throw notReady();
     const body = await readBody(request);
     try {
-      reply(response, 200, await protocol.answer({ path, body: body.bytes }, model));
+      const url = request.url as string;
+      const query = url.slice(path.length + 1);
+      const answer = await protocol.answer({ path, query, headers: request.headers, body: body.bytes }, model);
+      for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+      reply(response, 200, answer.body, answer.contentType);
     } finally {
       body.release();
     }
   };
-  return async (protocol, path, request, response, requestId) => {
+  return async (asked, request, response) => {
+    const { protocol, requestId } = asked;
     try {
-      await respond(protocol, path, request, response, requestId);
+      await respond(asked, request, response);
     } catch (error) {
       if (error instanceof AbortedError) return;
       const refusal = asRefusal(error, requestId);

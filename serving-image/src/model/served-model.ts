@@ -1,8 +1,9 @@
 /** A model as the protocols see it: rows or tensors in, predictions or tensors out. */
 import type { ModelSignature } from '@slipway/contract';
 import { createBatcher } from './batcher.ts';
+import { type EngineName, type MaybePromise, whenThere } from './engine.ts';
 import type { LoadedModel } from './load.ts';
-import type { Prediction } from './outputs.ts';
+import type { ReadOutputs } from './outputs.ts';
 import { RowError } from './row-error.ts';
 import { fixedRows, rowsAreOpen, runInParts } from './rows.ts';
 import { firstNonFinite, type Tensor, type TensorSpec } from './tensor.ts';
@@ -19,6 +20,12 @@ export interface ModelIdentity {
   readonly digest: string;
 }
 
+/** What went into the model and what came out, in the order of its inputs and outputs; the first dimension counts rows. */
+export interface Scored {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
 export interface ServedModel {
   readonly identity: ModelIdentity;
   readonly signature: ModelSignature;
@@ -27,10 +34,15 @@ export interface ServedModel {
   /** In the order of `inputs`: which of their values may be missing, and which texts are known. */
   readonly rules: readonly TensorRules[];
   readonly maxRows: number;
-  /** Throws RowError for bad rows, OverloadedError, NonFiniteOutputError. */
-  predict(rows: readonly unknown[]): Promise<Prediction>;
-  /** Tensors in the order of `inputs`, whose types and shapes the caller has checked. Throws as `predict` does. */
-  infer(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  readonly engine: EngineName;
+  /** Rows of named values as the model's inputs. Throws RowError for the first that is wrong, or for their number. */
+  encode(rows: readonly unknown[]): readonly Tensor[];
+  /** What `encode` made, run. Throws or rejects with OverloadedError, NonFiniteOutputError. */
+  score(inputs: readonly Tensor[]): MaybePromise<Scored>;
+  /** Tensors in the order of `inputs`, whose types and shapes the caller has checked. Fails as `score` does. */
+  scoreTensors(inputs: readonly Tensor[]): MaybePromise<Scored>;
+  /** What outputs of this model mean. */
+  readonly read: ReadOutputs;
   queued(): number;
   release(): Promise<void>;
 }
@@ -53,16 +65,10 @@ export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits:
     ...(limits.onRun && { onRun: limits.onRun }),
   });
   const size = fixedRows(session.inputs);
-  const infer = async (inputs: readonly Tensor[]): Promise<readonly Tensor[]> => {
-    const outputs = await batcher.run(inputs);
+  const scored = (inputs: readonly Tensor[], outputs: readonly Tensor[]): Scored => {
     const bad = outputs.findIndex((output) => firstNonFinite(output) !== -1);
     if (bad !== -1) throw new NonFiniteOutputError(`output ${session.outputs[bad]?.name} is not finite`);
-    return outputs;
-  };
-  const predict = async (rows: readonly unknown[]): Promise<Prediction> => {
-    checkRowCount(rows.length, limits.maxRows, size);
-    const inputs = encode(rows);
-    return read(size === undefined ? await infer(inputs) : await runInParts(infer, inputs, size));
+    return { inputs, outputs };
   };
   return {
     identity,
@@ -71,8 +77,17 @@ export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits:
     outputs: session.outputs,
     rules: tensorRules(signature, session.inputs),
     maxRows: limits.maxRows,
-    predict,
-    infer,
+    engine: 'onnxruntime',
+    encode: (rows) => {
+      checkRowCount(rows.length, limits.maxRows, size);
+      return encode(rows);
+    },
+    score: (inputs) =>
+      whenThere(size === undefined ? batcher.run(inputs) : runInParts(batcher.run, inputs, size), (outputs) =>
+        scored(inputs, outputs),
+      ),
+    scoreTensors: (inputs) => whenThere(batcher.run(inputs), (outputs) => scored(inputs, outputs)),
+    read,
     queued: batcher.queued,
     release: session.release,
   };

@@ -1,6 +1,7 @@
 /** Open Inference Protocol V2, `POST /v2/models/{name}[/versions/{version}]/infer` with tensors as JSON. */
 import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
+import { whenThere } from '../model/engine.ts';
 import type { ModelIdentity, ServedModel } from '../model/served-model.ts';
 import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly } from './json.ts';
@@ -13,21 +14,26 @@ export const openInferenceProtocol: Protocol = {
   endpoint: 'v2_infer',
   matches: (path) => path.startsWith('/v2/models/') && path.endsWith('/infer') && PATH.test(path),
   contentTypes: ['application/json'],
-  answer: async ({ path, body }, model) => {
+  answer: ({ path, body }, model) => {
     const [, name, version] = PATH.exec(path) ?? [];
     checkAddress(model.identity, name ?? '', version);
     const request = requestFor(body, model);
-    const results = await model.infer(request.inputs);
-    const outputs = request.outputs.map((i) => writeTensor(model.outputs[i]?.name as string, results[i] as Tensor));
-    const id = request.id === undefined ? '' : `"id":${JSON.stringify(request.id)},`;
-    const { identity } = model;
-    return (
-      `{"model_name":${JSON.stringify(identity.name)},"model_version":${JSON.stringify(identity.version)},` +
-      `${id}"outputs":[${outputs.join(',')}]}`
-    );
+    return whenThere(model.scoreTensors(request.inputs), (scored) => ({
+      body: written(request, model, scored.outputs),
+      scored,
+    }));
   },
   refuse: ({ message }) => JSON.stringify({ error: message }),
 };
+
+function written(request: InferRequest, { identity, outputs }: ServedModel, results: readonly Tensor[]): string {
+  const tensors = request.outputs.map((i) => writeTensor(outputs[i]?.name as string, results[i] as Tensor));
+  const id = request.id === undefined ? '' : `"id":${JSON.stringify(request.id)},`;
+  return (
+    `{"model_name":${JSON.stringify(identity.name)},"model_version":${JSON.stringify(identity.version)},` +
+    `${id}"outputs":[${tensors.join(',')}]}`
+  );
+}
 
 /** Throws Refusal(404) unless the path's segments name the model and, if given, the version that is served here. */
 export function checkAddress(identity: ModelIdentity, name: string, version: string | undefined): void {

@@ -1,7 +1,10 @@
 /** `POST /predict`: named features in, the reference stacks' answers out, refusals as FastAPI writes them. */
 import { typeName } from '../model/column.ts';
+import { whenThere } from '../model/engine.ts';
 import type { Prediction } from '../model/outputs.ts';
 import { RowError } from '../model/row-error.ts';
+import type { ServedModel } from '../model/served-model.ts';
+import type { Tensor } from '../model/tensor.ts';
 import { detailOf, invalid, MAX_NAME, parsedBody } from './fastapi.ts';
 import { isObject, parseJson, parseJsonWithNaN } from './json.ts';
 import type { Protocol } from './protocol.ts';
@@ -10,22 +13,30 @@ export const predictProtocol: Protocol = {
   endpoint: 'predict',
   matches: (path) => path === '/predict',
   contentTypes: ['application/json'],
-  answer: async ({ body }, model) => {
+  answer: ({ body }, model) => {
     const samples = samplesOf(
       body,
       model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson,
     );
-    try {
-      return written(await model.predict(samples));
-    } catch (error) {
-      if (!(error instanceof RowError)) throw error;
-      const at =
-        error.row === -1 ? [] : [error.row, ...(error.field === undefined ? [] : [error.field.slice(0, MAX_NAME)])];
-      throw invalid(['body', 'samples', ...at], error.type, error.message);
-    }
+    return whenThere(model.score(encoded(samples, model)), (scored) => ({
+      body: written(model.read(scored.outputs)),
+      scored,
+    }));
   },
   refuse: (refusal) => JSON.stringify({ detail: detailOf(refusal) }),
 };
+
+/** Throws 422 where the first fault of the rows stands. */
+function encoded(samples: readonly unknown[], model: ServedModel): readonly Tensor[] {
+  try {
+    return model.encode(samples);
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    const at =
+      error.row === -1 ? [] : [error.row, ...(error.field === undefined ? [] : [error.field.slice(0, MAX_NAME)])];
+    throw invalid(['body', 'samples', ...at], error.type, error.message);
+  }
+}
 
 function samplesOf(body: Buffer, parse: (body: Buffer) => unknown): readonly unknown[] {
   if (body.length === 0) throw invalid(['body'], 'missing', 'Field required');
