@@ -4,13 +4,33 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type ServerOptions as SecureOptions } from 'node:https';
 import type { Logger } from '../log.ts';
-import type { Protocol } from '../protocols/protocol.ts';
+import { detailOf } from '../protocols/fastapi.ts';
+import type { Answer, Protocol } from '../protocols/protocol.ts';
 import { AbortedError, createBodyReader } from './body.ts';
 import { checkContent } from './content.ts';
 import type { Metrics } from './metrics.ts';
-import { asRefusal, methodNotAllowed, notReady } from './refusal.ts';
+import { asRefusal, methodNotAllowed, notReady, type Refusal } from './refusal.ts';
 import type { ServerState } from './state.ts';
+
+/** One request of a protocol, once its answer has been handed to the connection or its client has gone. */
+export interface AnsweredEvent {
+  readonly endpoint: string;
+  /** 499: the client went away before there was an answer. */
+  readonly status: number;
+  /** By `performance.now()`. */
+  readonly startedAt: number;
+  readonly latencyMs: number;
+  readonly requestId: string;
+  readonly headers: IncomingMessage['headers'];
+  /** What was answered, when something was predicted. */
+  readonly answer?: Answer;
+  /** What was said instead. */
+  readonly refusal?: Refusal;
+  /** What was thrown, when the client did not cause it: never to be shown to one. */
+  readonly error?: unknown;
+}
 
 export interface ServerOptions {
   readonly state: ServerState;
@@ -21,6 +41,14 @@ export interface ServerOptions {
   readonly log: Logger;
   readonly maxBodyBytes: number;
   readonly requestTimeoutMs: number;
+  /** Called once for every request of a protocol; what it throws is logged and changes nothing. */
+  readonly onAnswered?: (event: AnsweredEvent) => void;
+  /** May this be asked at all? Called before the body is read, but not for health, metrics and pings. */
+  readonly authorize?: (request: IncomingMessage) => Refusal | undefined | Promise<Refusal | undefined>;
+  /** Called first for every request. May set headers, which every answer then carries; true: it has answered itself. */
+  readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Only https is spoken. `setSecureContext` of the server renews what is here. */
+  readonly tls?: SecureOptions;
 }
 
 /** All bodies held at once, in times the largest single one. */
@@ -30,26 +58,52 @@ const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 8192;
 
 export function createModelServer(options: ServerOptions): Server {
-  const { state, protocols, app, metrics, requestTimeoutMs } = options;
-  const answer = createAnswer(options);
-  const server = createServer(
-    {
-      headersTimeout: requestTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: 1000,
-    },
-    (request, response) => {
-      const path = pathOf(request.url ?? '/');
-      const protocol = protocols.find(({ matches }) => matches(path));
-      const requestId = begin(request, response, state);
-      measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
-      if (protocol) void answer({ protocol, path, requestId }, request, response);
-      else app(request, response);
-    },
-  );
+  const settings = {
+    headersTimeout: options.requestTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: 1000,
+  };
+  const listener = createListener(options);
+  const server = options.tls
+    ? createSecureServer({ ...settings, ...options.tls }, listener)
+    : createServer(settings, listener);
   server.maxConnections = MAX_CONNECTIONS;
   return server;
+}
+
+function createListener(options: ServerOptions): RequestListener {
+  const { state, protocols, app, metrics, authorize, intercept } = options;
+  const answer = createAnswer(options);
+  return (request, response) => {
+    const path = pathOf(request.url ?? '/');
+    const protocol = protocols.find(({ matches }) => matches(path));
+    const requestId = begin(request, response, state);
+    measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
+    if (intercept?.(request, response)) return;
+    if (protocol) void answer({ protocol, path, requestId }, request, response);
+    else if (authorize && !isOpen(path)) void authorized(authorize, app, request, response);
+    else app(request, response);
+  };
+}
+
+const OPEN_PATHS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping']);
+const isOpen = (path: string): boolean => OPEN_PATHS.has(path) || path.startsWith('/v2/health/');
+
+async function authorized(
+  authorize: NonNullable<ServerOptions['authorize']>,
+  app: RequestListener,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const refusal = await Promise.resolve(authorize(request)).catch((error: unknown) =>
+    asRefusal(error, String(response.getHeader('x-request-id'))),
+  );
+  if (!refusal) return app(request, response);
+  const isV2 = pathOf(request.url ?? '/').startsWith('/v2');
+  const body = JSON.stringify(isV2 ? { error: refusal.message } : { detail: detailOf(refusal) });
+  if (!request.complete) response.setHeader('connection', 'close');
+  response.writeHead(refusal.status, { ...refusal.headers, 'content-type': JSON_TYPE }).end(body);
 }
 
 const pathOf = (url: string): string => {
@@ -99,7 +153,7 @@ type Answerer = (asked: Asked, request: IncomingMessage, response: ServerRespons
 
 const JSON_TYPE = 'application/json';
 
-function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answerer {
+function createAnswer({ state, log, maxBodyBytes, authorize, onAnswered }: ServerOptions): Answerer {
   const readBody = createBodyReader(maxBodyBytes, maxBodyBytes * HELD_BODIES);
   const reply = (response: ServerResponse, status: number, body: string | Buffer, type = JSON_TYPE): void => {
     if (state.isDraining) response.setHeader('connection', 'close');
@@ -108,7 +162,13 @@ function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answerer {
     response.statusCode = status;
     response.end(body);
   };
-  const respond: Answerer = async ({ protocol, path }, request, response) => {
+  const respond = async (
+    { protocol, path }: Asked,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<Answer> => {
+    const denied = await authorize?.(request);
+    if (denied) throw denied;
     checkRequest(protocol, request);
     const { model } = state;
     if (!model) throw notReady();
@@ -119,27 +179,42 @@ function createAnswer({ state, log, maxBodyBytes }: ServerOptions): Answerer {
       const answer = await protocol.answer({ path, query, headers: request.headers, body: body.bytes }, model);
       for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
       reply(response, 200, answer.body, answer.contentType);
+      return answer;
     } finally {
       body.release();
     }
   };
-  return async (asked, request, response) => {
+  const refuse = (asked: Asked, request: IncomingMessage, response: ServerResponse, error: unknown): Outcome => {
     const { protocol, requestId } = asked;
+    if (error instanceof AbortedError) return { status: CLIENT_CLOSED_REQUEST };
+    const refusal = asRefusal(error, requestId);
+    const isOurs = refusal !== error && refusal.status >= 500;
+    if (isOurs) log.error({ requestId, endpoint: protocol.endpoint, err: error }, 'prediction failed');
+    for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
+    // What is left of a body nobody will read must not be taken for the next request.
+    if (!request.complete) response.setHeader('connection', 'close');
+    reply(response, refusal.status, protocol.refuse(refusal));
+    return { status: refusal.status, refusal, ...(isOurs && { error }) };
+  };
+  return async (asked, request, response) => {
+    const startedAt = performance.now();
+    const outcome = await respond(asked, request, response).then(
+      (answer): Outcome => ({ status: 200, answer }),
+      (error: unknown) => refuse(asked, request, response, error),
+    );
+    if (!onAnswered) return;
+    const { requestId, protocol } = asked;
+    const latencyMs = performance.now() - startedAt;
+    const { headers } = request;
     try {
-      await respond(asked, request, response);
+      onAnswered({ endpoint: protocol.endpoint, startedAt, latencyMs, requestId, headers, ...outcome });
     } catch (error) {
-      if (error instanceof AbortedError) return;
-      const refusal = asRefusal(error, requestId);
-      if (refusal !== error && refusal.status >= 500) {
-        log.error({ requestId, endpoint: protocol.endpoint, err: error }, 'prediction failed');
-      }
-      for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
-      // What is left of a body nobody will read must not be taken for the next request.
-      if (!request.complete) response.setHeader('connection', 'close');
-      reply(response, refusal.status, protocol.refuse(refusal));
+      log.error({ requestId, err: error }, 'what is told of answers failed');
     }
   };
 }
+
+type Outcome = Pick<AnsweredEvent, 'status' | 'answer' | 'refusal' | 'error'>;
 
 /** Throws Refusal 405 or 415. */
 function checkRequest(protocol: Protocol, { method, headers }: IncomingMessage): void {
