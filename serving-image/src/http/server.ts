@@ -100,8 +100,8 @@ async function authorized(
     asRefusal(error, String(response.getHeader('x-request-id'))),
   );
   if (!refusal) return app(request, response);
-  const isV2 = pathOf(request.url ?? '/').startsWith('/v2');
-  const body = JSON.stringify(isV2 ? { error: refusal.message } : { detail: detailOf(refusal) });
+  const isKServe = /^\/v[12](\/|$)/.test(pathOf(request.url ?? '/'));
+  const body = JSON.stringify(isKServe ? { error: refusal.message } : { detail: detailOf(refusal) });
   if (!request.complete) response.setHeader('connection', 'close');
   response.writeHead(refusal.status, { ...refusal.headers, 'content-type': JSON_TYPE }).end(body);
 }
@@ -111,9 +111,9 @@ const pathOf = (url: string): string => {
   return query === -1 ? url : url.slice(0, query);
 };
 
-const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics']);
+const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping', '/version', '/openapi.json']);
 /** Endpoints that go on below their name. */
-const FOLDERS = new Set(['v2', 'train']);
+const FOLDERS = new Set(['v1', 'v2', 'train', 'docs']);
 /** A label from a fixed set, whatever the client asks for. */
 function endpointOf(path: string): string {
   if (PLAIN_ENDPOINTS.has(path)) return path.slice(1);
@@ -193,7 +193,7 @@ function createAnswer({ state, log, maxBodyBytes, authorize, onAnswered }: Serve
     for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
     // What is left of a body nobody will read must not be taken for the next request.
     if (!request.complete) response.setHeader('connection', 'close');
-    reply(response, refusal.status, protocol.refuse(refusal));
+    reply(response, refusal.status, protocol.refuse(refusal), protocol.refusalType?.(refusal));
     return { status: refusal.status, refusal, ...(isOurs && { error }) };
   };
   return async (asked, request, response) => {

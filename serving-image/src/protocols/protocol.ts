@@ -32,6 +32,8 @@ export interface Protocol {
   readonly contentTypes: readonly string[];
   /** Throws Refusal, or rejects with one, for what the client got wrong. */
   readonly answer: (request: ProtocolRequest, model: ServedModel) => MaybePromise<Answer>;
-  /** The JSON of a refusal in the protocol's own form. Never holds a value of the request. */
+  /** A refusal in the protocol's own form. Never holds a value of the request. */
   readonly refuse: (refusal: Refusal) => string;
+  /** The content type of what `refuse` gives; JSON when absent. */
+  readonly refusalType?: (refusal: Refusal) => string;
 }
