@@ -83,7 +83,7 @@ async function load(config: ServeConfig, state: ServerState, metrics: Metrics): 
   const files = await checkArtifact(artifact, dir);
   await inspectFile(dir, files);
   await enterEmptyDirectory();
-  const loaded = await loadModel(dir, files, runtimeThreads());
+  const loaded = await loadModel(dir, files, runtimeThreads(), { engine: config.SERVE_SETTINGS.engine });
   metrics.loaded((performance.now() - start) / 1000);
   return serveModel(state.identity, loaded, {
     maxRows: config.MAX_ROWS,

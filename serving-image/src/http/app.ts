@@ -61,6 +61,7 @@ function healthOf(state: ServerState): object {
     model_uri: `models:/${name}/${version}`,
     model_loaded: state.model !== undefined,
     sha256: digest,
+    ...(state.model && { engine: state.model.engine, engine_reason: state.model.engineReason }),
     uptime_seconds: Math.round(state.uptime()),
   };
 }

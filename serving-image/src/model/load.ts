@@ -2,10 +2,11 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ArtifactFile, Examples, ModelSignature } from '@slipway/contract';
+import type { ArtifactFile, EngineChoice, Examples, ModelSignature } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
 import { bindInputs, type EncodeRows, inputIndex } from './binding.ts';
 import { deriveSignature } from './derive-signature.ts';
+import type { EngineName } from './engine.ts';
 import { modelFileOf, readExamples, readSignature } from './files.ts';
 import { readMLmodel } from './mlmodel.ts';
 import { inspectModel, type ModelSummary } from './onnx/inspect.ts';
@@ -18,6 +19,10 @@ import { openSession, type Session } from './session.ts';
 import type { TensorSpec } from './tensor.ts';
 
 export interface LoadedModel {
+  /** What computes it; with `compiled` its `run` answers at once for all but large batches. */
+  readonly engine: EngineName;
+  /** Why this engine, for people. */
+  readonly engineReason: string;
   readonly session: Session;
   readonly signature: ModelSignature;
   /** True when the model came without a signature of ours: it was read off the tensors and MLflow's own. */
@@ -49,15 +54,19 @@ function readingFile<T>(path: string, read: (bytes: Bytes) => T): T {
   }
 }
 
-/**
- * Loads, binds and tests the model. The files must have been checked and inspected before. `described` is used when no
- * signature lies in the folder. Throws FailureError.
- */
+export interface LoadOptions {
+  /** Used when no signature lies in the folder. */
+  readonly described?: ModelSignature | undefined;
+  /** The runtime when absent: what is judged is what every engine must equal. */
+  readonly engine?: EngineChoice;
+}
+
+/** Loads, binds and tests the model. The files must have been checked and inspected before. Throws FailureError. */
 export async function loadModel(
   dir: string,
   files: readonly ArtifactFile[],
   threads: number,
-  described?: ModelSignature,
+  { described }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const mlmodel = await readMLmodel(dir);
   const path = join(dir, modelFileOf(files, mlmodel));
@@ -84,7 +93,8 @@ export async function loadModel(
   await selfTest(session, encode, signature, rows);
   const canCoalesce = await batchEqualsSingles(session, encode, rows);
   const isDerived = given === undefined;
-  return { session, signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
+  const engine = { engine: 'onnxruntime', engineReason: 'asked for' } as const;
+  return { ...engine, session, signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
 }
 
 /** Class names for the tables that were maps, and for an output that gives classes by their names. */

@@ -35,6 +35,8 @@ export interface ServedModel {
   readonly rules: readonly TensorRules[];
   readonly maxRows: number;
   readonly engine: EngineName;
+  /** Why this engine, for people. */
+  readonly engineReason: string;
   /** Rows of named values as the model's inputs. Throws RowError for the first that is wrong, or for their number. */
   encode(rows: readonly unknown[]): readonly Tensor[];
   /** What `encode` made, run. Throws or rejects with OverloadedError, NonFiniteOutputError. */
@@ -77,7 +79,8 @@ export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits:
     outputs: session.outputs,
     rules: tensorRules(signature, session.inputs),
     maxRows: limits.maxRows,
-    engine: 'onnxruntime',
+    engine: loaded.engine,
+    engineReason: loaded.engineReason,
     encode: (rows) => {
       checkRowCount(rows.length, limits.maxRows, size);
       return encode(rows);

@@ -1,12 +1,16 @@
 /** The only module that knows the runtime. Loads by path, asks for tensors only, and hides the runtime's own words. */
 import { FailureError } from '../failure.ts';
+import type { MaybePromise } from './engine.ts';
 import { TENSOR_TYPES, type Tensor, type TensorSpec, type TensorType } from './tensor.ts';
 
-/** A loaded model. `run` blocks the event loop while it computes and answers in the order of `outputs`. */
+/**
+ * A loaded model. `run` blocks the event loop while it computes and answers in the order of `outputs`: at once where
+ * the model is compiled. It throws or rejects.
+ */
 export interface Session {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
-  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  run(inputs: readonly Tensor[]): MaybePromise<readonly Tensor[]>;
   release(): Promise<void>;
 }
 

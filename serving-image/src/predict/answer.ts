@@ -34,7 +34,7 @@ const BATCH = 1024;
 const MOST_NUMBERS = 5_000_000;
 
 async function ask({ dir, files, signature, heldOut }: AnswerRequest): Promise<HeldOutAnswers> {
-  const model = await loadModel(dir, files, 1, signature);
+  const model = await loadModel(dir, files, 1, { described: signature });
   const read = bindAnswers(model.signature, model.session.outputs, model.classes);
   const parts: Answers[] = [];
   let [count, numbers] = [0, 0];

@@ -1,4 +1,5 @@
 /** InferenceService: what answers. */
+import { EngineChoice } from '@slipway/contract';
 import { z } from 'zod';
 import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
 import { atomic, Duration, ObjectName, RegisteredModelName, Resources, VersionSelector } from '../../api/fields.ts';
@@ -10,6 +11,9 @@ export const InferenceServiceSpec = z.object({
   ),
   replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
   resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
+  engine: EngineChoice.default('auto').describe(
+    'What computes the model. auto: plain JavaScript made from the graph where it proves equal to onnxruntime at load, else onnxruntime. compiled: as auto, but a version that cannot be compiled is rejected. onnxruntime: always that. Another value rolls the pods.',
+  ),
   rollout: z
     .object({
       progressDeadline: Duration.default('2m').describe(
@@ -36,7 +40,10 @@ const Rejection = z.object({
     .string()
     .max(256)
     .describe('What spec.version said: asking for another version and for this one again tries again.'),
-  settings: z.string().max(64).describe('Digest of spec.resources and spec.rollout: other settings try again.'),
+  settings: z
+    .string()
+    .max(64)
+    .describe('Digest of spec.resources, spec.rollout and how to answer: other settings try again.'),
   retry: z.string().max(64).exactOptional().describe('The slipway.dev/retry it was tried for.'),
   reason: z.string().max(128).describe('Why.'),
   message: z.string().max(4096).describe('In words.'),

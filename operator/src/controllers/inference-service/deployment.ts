@@ -37,6 +37,7 @@ import {
   TEMPLATE_ANNOTATION,
 } from './names.ts';
 import type { Release } from './release.ts';
+import { serveSettingsEnv } from './serve-settings.ts';
 
 /** Longer than the server takes to drain and to finish what it has begun. */
 const GRACE_SECONDS = 60;
@@ -132,6 +133,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
           MODEL_NAME: spec.model,
           MODEL_VERSION: String(release.version),
           ...control.env,
+          ...serveSettingsEnv(owner),
         }),
         ports: [{ name: 'http', containerPort: HTTP_PORT, protocol: 'TCP' as const }],
         resources: serverResources(spec.resources),

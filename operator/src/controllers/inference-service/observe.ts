@@ -11,6 +11,7 @@ import { type InferenceService, RETRY_ANNOTATION } from './api.ts';
 import type { DeploymentFacts, Memory, Situation, Wanted } from './decide.ts';
 import { deploymentFor, releaseOf, templateOf } from './deployment.ts';
 import { podFacts } from './pods.ts';
+import { serveSettingsEnv } from './serve-settings.ts';
 import { versionFacts } from './versions.ts';
 
 export interface Observed {
@@ -43,7 +44,8 @@ export function situationOf(observed: Observed, { settings, health, now }: Surro
   };
 }
 
-function wantedBy({ metadata, spec }: InferenceService): Wanted {
+function wantedBy(owner: InferenceService): Wanted {
+  const { metadata, spec } = owner;
   const { resources, rollout } = spec;
   const retry = metadata.annotations?.[RETRY_ANNOTATION];
   return {
@@ -53,7 +55,7 @@ function wantedBy({ metadata, spec }: InferenceService): Wanted {
     version: /^[0-9]+$/.test(String(spec.version)) ? Number(spec.version) : spec.version,
     replicas: spec.replicas,
     progressDeadlineSeconds: durationSeconds(rollout.progressDeadline),
-    settings: shortHash(JSON.stringify({ resources, rollout }), 16),
+    settings: shortHash(JSON.stringify({ resources, rollout, ...serveSettingsEnv(owner) }), 16),
     ...(retry !== undefined && { retry }),
   };
 }
