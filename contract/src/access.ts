@@ -26,9 +26,13 @@ export type PostgresAccess = z.infer<typeof PostgresAccess>;
 /** Secrets the operator keeps in every tenant's namespace, and the files in them (mounted, never as environment). */
 export const FETCH_SECRET = 'slipway-tenant-fetch';
 export const PUBLISH_SECRET = 'slipway-tenant-publish';
+/** What ships the log of predictions may do, and the key by which values in it are made unreadable. */
+export const PREDICTIONS_SECRET = 'slipway-tenant-predictions';
 export const OBJECT_STORAGE_KEY = 'object-storage.json';
 export const POSTGRES_KEY = 'postgres.json';
-/** Where either Secret is mounted in the container that may read it. */
+/** Of the predictions' Secret: the key under which hashed features are digested, the same for all of a namespace. */
+export const PREDICTION_HASH_KEY = 'hash-key';
+/** Where one of these Secrets is mounted in the container that may read it. */
 export const CREDENTIALS_DIR = '/credentials';
 
 /** The environment of operator and registry, by name. Throws a ZodError naming the variable that is wrong. */

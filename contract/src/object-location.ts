@@ -20,6 +20,9 @@ export const s3Uri = ({ bucket, key }: ObjectLocation): string => `s3://${bucket
 /** The prefix of every key a namespace owns, with its final slash. */
 export const tenantPrefix = (namespace: string): string => `${namespace}/`;
 
+/** The prefix of what services of the namespace predicted, with its final slash; nothing else lies below it. */
+export const predictionsPrefix = (namespace: string): string => `${tenantPrefix(namespace)}predictions/`;
+
 /** True when the location lies in `bucket` under the namespace's own prefix. */
 export const belongsToTenant = (location: ObjectLocation, bucket: string, namespace: string): boolean =>
   location.bucket === bucket && location.key.startsWith(tenantPrefix(namespace));

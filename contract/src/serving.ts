@@ -54,5 +54,7 @@ export const TLS_DIR = '/tls';
 /** The names a Secret of type kubernetes.io/tls has. */
 export const TLS_CERTIFICATE_FILE = 'tls.crt';
 export const TLS_KEY_FILE = 'tls.key';
+/** Holds PREDICTION_HASH_KEY of the predictions' Secret and nothing else of it. */
+export const PREDICTION_KEYS_DIR = '/prediction-keys';
 /** Shared by the server, which writes files of lines there, and the container that ships them. */
 export const PREDICTION_LOG_DIR = '/predictions';

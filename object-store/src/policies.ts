@@ -1,5 +1,5 @@
 /** What a tenant's credentials may do, as S3 policy documents: everything ends at the namespace's own prefix. */
-import { tenantPrefix } from '@slipway/contract';
+import { predictionsPrefix, tenantPrefix } from '@slipway/contract';
 
 interface Statement {
   readonly Effect: 'Allow';
@@ -15,22 +15,27 @@ export interface Policy {
 }
 
 /** Neither a wildcard nor a slash may reach a pattern through a name. */
-const checkedPrefix = (namespace: string): string => {
-  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(namespace)) return tenantPrefix(namespace);
+const checkedPrefix = (namespace: string, prefix = tenantPrefix): string => {
+  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(namespace)) return prefix(namespace);
   throw new RangeError(`namespace ${JSON.stringify(namespace)}: expected a DNS label`);
 };
 
-const listing = (bucket: string, namespace: string): Statement => ({
+const listing = (bucket: string, namespace: string, prefix = tenantPrefix): Statement => ({
   Effect: 'Allow',
   Action: ['s3:ListBucket'],
   Resource: [`arn:aws:s3:::${bucket}`],
-  Condition: { StringLike: { 's3:prefix': `${checkedPrefix(namespace)}*` } },
+  Condition: { StringLike: { 's3:prefix': `${checkedPrefix(namespace, prefix)}*` } },
 });
 
-const onObjects = (bucket: string, namespace: string, actions: readonly string[]): Statement => ({
+const onObjects = (
+  bucket: string,
+  namespace: string,
+  actions: readonly string[],
+  prefix = tenantPrefix,
+): Statement => ({
   Effect: 'Allow',
   Action: actions,
-  Resource: [`arn:aws:s3:::${bucket}/${checkedPrefix(namespace)}*`],
+  Resource: [`arn:aws:s3:::${bucket}/${checkedPrefix(namespace, prefix)}*`],
 });
 
 /** Reading and listing below `<namespace>/`; nothing else. */
@@ -45,5 +50,14 @@ export const publishPolicy = (bucket: string, namespace: string): Policy => ({
   Statement: [
     onObjects(bucket, namespace, ['s3:GetObject', 's3:PutObject', 's3:AbortMultipartUpload']),
     listing(bucket, namespace),
+  ],
+});
+
+/** Writing, listing and deleting below `<namespace>/predictions/`; reading nothing, there either: what was predicted about whom is not for who ships it. */
+export const predictionsPolicy = (bucket: string, namespace: string): Policy => ({
+  Version: '2012-10-17',
+  Statement: [
+    onObjects(bucket, namespace, ['s3:PutObject', 's3:DeleteObject'], predictionsPrefix),
+    listing(bucket, namespace, predictionsPrefix),
   ],
 });

@@ -53,9 +53,10 @@ function mayOperator(verb: string, resource: string, where = namespace): string 
   }
 }
 
-test('the operator may make the two Secrets of a tenant and no other, and reads none', () => {
+test('the operator may make the three Secrets of a tenant and no other, and reads none', () => {
   assert.equal(mayOperator('create', 'secrets/slipway-tenant-fetch'), 'yes');
   assert.equal(mayOperator('patch', 'secrets/slipway-tenant-publish'), 'yes');
+  assert.equal(mayOperator('patch', 'secrets/slipway-tenant-predictions'), 'yes');
   assert.equal(mayOperator('create', 'secrets/other'), 'no');
   for (const verb of ['get', 'list', 'watch']) assert.equal(mayOperator(verb, 'secrets'), 'no', verb);
 });

@@ -61,7 +61,8 @@ for (const [name, values] of Object.entries(valueSets)) {
           assert.ok(!rule.resources.some((resource) => resource.endsWith(`/${part}`)), said);
         }
         if (rule.resources.includes('secrets')) {
-          assert.deepEqual(rule.resourceNames, ['slipway-tenant-fetch', 'slipway-tenant-publish'], said);
+          const ours = ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions'];
+          assert.deepEqual(rule.resourceNames, ours, said);
           assert.ok(!rule.verbs.some((verb) => reading.has(verb)), said);
         }
       }

@@ -96,8 +96,8 @@ const mayOperator = (verb: string, resource: string) => {
   }
 };
 
-test('the operator can write the two Secrets and read none, and cannot enter a pod', () => {
-  for (const name of ['slipway-tenant-fetch', 'slipway-tenant-publish']) {
+test('the operator can write the three Secrets and read none, and cannot enter a pod', () => {
+  for (const name of ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions']) {
     for (const verb of ['create', 'patch', 'delete'])
       assert.equal(mayOperator(verb, `secrets/${name}`), 'yes', `${verb} ${name}`);
   }

@@ -39,11 +39,11 @@
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]
-# Exactly the two Secrets of a tenant, and these cannot be read back. They are made by server-side apply, which names
+# Exactly the three Secrets of a tenant, and these cannot be read back. They are made by server-side apply, which names
 # what it creates; a plain create of a Secret is refused.
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: [slipway-tenant-fetch, slipway-tenant-publish]
+  resourceNames: [slipway-tenant-fetch, slipway-tenant-publish, slipway-tenant-predictions]
   verbs: [create, patch, delete]
 # Its uid says whose data a namespace's name stands for.
 - apiGroups: [""]

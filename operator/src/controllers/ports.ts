@@ -33,7 +33,7 @@ export interface ControllerDeps {
   readonly uses: UseStore;
   readonly requests: Pick<RequestStore, 'find' | 'pending' | 'refuse'>;
   readonly dataSets: DataSetFinder;
-  /** Puts the tenant's two Secrets into the namespace. Cheap when they are there already. */
+  /** Puts the tenant's Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
   /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */
   readonly namespaces: { isBeingDeleted(namespace: string): Promise<boolean> };

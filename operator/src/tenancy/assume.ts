@@ -1,8 +1,14 @@
 import type { ObjectStorageAccess } from '@slipway/contract';
-import { assumeTenantRole, ObjectStoreError, publishPolicy, readonlyPolicy } from '@slipway/object-store';
+import {
+  assumeTenantRole,
+  ObjectStoreError,
+  predictionsPolicy,
+  publishPolicy,
+  readonlyPolicy,
+} from '@slipway/object-store';
 import type { AssumeTenant } from './ports.ts';
 
-const policyFor = { fetch: readonlyPolicy, publish: publishPolicy } as const;
+const policyFor = { fetch: readonlyPolicy, publish: publishPolicy, predictions: predictionsPolicy } as const;
 
 /** What to do when the store says no, which it will go on saying. */
 function withCure(error: unknown): unknown {

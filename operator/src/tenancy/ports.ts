@@ -1,4 +1,4 @@
-/** What tenancy asks of the cluster and of the object store. It writes two Secrets a namespace; it never reads, lists or watches any. */
+/** What tenancy asks of the cluster and of the object store. It writes three Secrets a namespace; it never reads, lists or watches any. */
 import type { ObjectStorageAccess } from '@slipway/contract';
 
 export interface NamespaceFacts {
@@ -30,8 +30,11 @@ export interface TenantKube {
   deleteSecret(namespace: string, name: string): Promise<void>;
 }
 
-/** Which of a tenant's two credentials is meant: to get, or to put and get, below the namespace's own prefix. */
-export type Rights = 'fetch' | 'publish';
+/**
+ * Which of a tenant's credentials is meant: to get, or to put and get, below the namespace's own prefix; or to put, list and
+ * delete below its predictions and nothing else.
+ */
+export type Rights = 'fetch' | 'publish' | 'predictions';
 
 /** Credentials of the object store that reach one namespace's prefix and end by themselves. */
 export interface TemporaryAccess {

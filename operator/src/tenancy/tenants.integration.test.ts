@@ -85,6 +85,30 @@ for (const [name, mayPut] of [
     assert.deepEqual(crossing, Array(5).fill('Denied'));
   });
 
+test('slipway-tenant-predictions writes, lists and deletes predictions of the namespace, and reads nothing', async () => {
+  const store = openObjectStore(
+    ObjectStorageAccess.parse(file(mine, 'slipway-tenant-predictions', 'object-storage.json')),
+  );
+  const key = `${mine}/predictions/iris/2026-01-01/a.jsonl`;
+  assert.equal(await outcome(store.put(key, Buffer.from('x'), 1)), 'allowed');
+  assert.deepEqual(await store.list(`${mine}/predictions/iris/`), [{ key, size: 1 }]);
+  const beyond = await Promise.all(
+    [
+      store.get(key),
+      store.get(`${mine}/data.csv`),
+      store.put(`${mine}/intruder`, Buffer.from('x'), 1),
+      store.put(`${theirs}/predictions/x`, Buffer.from('x'), 1),
+      store.remove([`${mine}/data.csv`]),
+      store.remove([`${theirs}/predictions/iris/a.jsonl`]),
+      store.list(`${mine}/`),
+      store.list(`${theirs}/predictions/`),
+    ].map(outcome),
+  );
+  assert.deepEqual(beyond, Array(8).fill('Denied'));
+  assert.equal(await outcome(store.remove([key])), 'allowed');
+  assert.deepEqual(await store.list(`${mine}/predictions/`), []);
+});
+
 test('the database credentials publish the namespace’s own run and no other, and see no row', async () => {
   const access = PostgresAccess.parse(file(mine, 'slipway-tenant-publish', 'postgres.json'));
   assert.notEqual(access.username, main.username);

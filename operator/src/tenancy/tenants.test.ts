@@ -78,8 +78,8 @@ const open = (settings: Partial<TenantsOptions['settings']> = {}): Tenants =>
 const content = (name: string, file: string) =>
   JSON.parse(Buffer.from(secrets.get(name)?.data[file] ?? '', 'base64').toString());
 const everything = [
-  ...['readNamespace', 'claim', 'assume fetch', 'assume publish', 'ensureRole'],
-  ...['apply slipway-tenant-fetch', 'apply slipway-tenant-publish'],
+  ...['readNamespace', 'claim', 'assume fetch', 'assume publish', 'assume predictions', 'ensureRole'],
+  ...['apply slipway-tenant-fetch', 'apply slipway-tenant-publish', 'apply slipway-tenant-predictions'],
 ];
 
 beforeEach(() => {
@@ -93,13 +93,16 @@ beforeEach(() => {
   warnings = [];
 });
 
-test('a namespace gets two Secrets with credentials of its own, and none of the release’s', async () => {
+test('a namespace gets three Secrets with credentials of its own, and none of the release’s', async () => {
   await open().ensure('team-a');
   assert.equal(content('slipway-tenant-fetch', 'object-storage.json').accessKey, 'team-a-fetch');
   assert.equal(content('slipway-tenant-publish', 'object-storage.json').accessKey, 'team-a-publish');
   const database = content('slipway-tenant-publish', 'postgres.json');
   assert.equal(database.username, 'role-of-team-a');
   assert.match(database.password, /^[0-9a-f]{64}$/);
+  assert.equal(content('slipway-tenant-predictions', 'object-storage.json').accessKey, 'team-a-predictions');
+  const files = Object.keys(secrets.get('slipway-tenant-predictions')?.data ?? {});
+  assert.deepEqual(files, ['object-storage.json', 'hash-key']);
   assert.deepEqual(Object.keys(secrets.get('slipway-tenant-fetch')?.data ?? {}), ['object-storage.json']);
   const all = [...secrets.values()].flatMap(({ data }) =>
     Object.values(data).map((v) => Buffer.from(v, 'base64').toString()),
@@ -158,7 +161,7 @@ test('a name that holds an earlier namespace’s data is refused with the comman
   assert.equal(secrets.size, 0);
   facts = { uid: 'uid-1', annotations: { 'slipway.dev/adopt-data': 'uid-0' } };
   await open().ensure('team-a');
-  assert.equal(secrets.size, 2);
+  assert.equal(secrets.size, 3);
 });
 
 test('a store that is away stops a new tenant, but not one whose credentials still hold', async () => {
@@ -204,12 +207,16 @@ test('shared hands out the release’s own credentials, and asks neither store f
   );
 });
 
-test('release deletes both Secrets, and the next object of ours brings them back', async () => {
+test('release deletes the Secrets, and the next object of ours brings them back', async () => {
   const tenants = open();
   await tenants.ensure('team-a');
   calls.length = 0;
   await tenants.release('team-a');
-  assert.deepEqual(calls, ['delete team-a/slipway-tenant-fetch', 'delete team-a/slipway-tenant-publish']);
+  const names = ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions'];
+  assert.deepEqual(
+    calls,
+    names.map((name) => `delete team-a/${name}`),
+  );
   calls.length = 0;
   await tenants.ensure('team-a');
   assert.deepEqual(calls, everything);

@@ -1,5 +1,5 @@
 /**
- * A namespace with our kinds in it is a tenant: its name is bound to its uid in the database, and two Secrets in it hold
+ * A namespace with our kinds in it is a tenant: its name is bound to its uid in the database, and three Secrets in it hold
  * credentials that reach its own objects and rows and nobody else's.
  */
 import {
@@ -7,12 +7,13 @@ import {
   FETCH_SECRET,
   type ObjectStorageAccess,
   type PostgresAccess,
+  PREDICTIONS_SECRET,
   PUBLISH_SECRET,
 } from '@slipway/contract';
 import { RoleDeniedError, TenantConflictError, type TenantStore } from '@slipway/database';
 import { TerminalError } from '../api/errors.ts';
 import type { Logger } from '../runtime/reconcile.ts';
-import { tenantPassword } from './password.ts';
+import { predictionHashKey, tenantPassword } from './password.ts';
 import type { AssumeTenant, NamespaceFacts, TenantKube } from './ports.ts';
 import { secretsFor } from './secrets.ts';
 import type { TenancySettings } from './settings.ts';
@@ -55,6 +56,7 @@ interface Applied {
 interface StoreAccess {
   readonly fetch: ObjectStorageAccess;
   readonly publish: ObjectStorageAccess;
+  readonly predictions: ObjectStorageAccess;
   readonly expiresAt?: Date;
 }
 
@@ -87,10 +89,19 @@ async function claim(options: TenantsOptions, namespace: string, { uid, annotati
 
 async function objectAccess(options: TenantsOptions, namespace: string): Promise<StoreAccess> {
   const { objectStorage, settings, assume } = options;
-  if (settings.mode === 'shared') return { fetch: objectStorage, publish: objectStorage };
-  const [fetch, publish] = await Promise.all([assume(namespace, 'fetch'), assume(namespace, 'publish')]);
-  const expiresAt = new Date(Math.min(fetch.expiresAt.getTime(), publish.expiresAt.getTime()));
-  return { fetch: fetch.access, publish: publish.access, expiresAt };
+  if (settings.mode === 'shared') return { fetch: objectStorage, publish: objectStorage, predictions: objectStorage };
+  const [fetch, publish, predictions] = await Promise.all([
+    assume(namespace, 'fetch'),
+    assume(namespace, 'publish'),
+    assume(namespace, 'predictions'),
+  ]);
+  const ends = [fetch, publish, predictions].map(({ expiresAt }) => expiresAt.getTime());
+  return {
+    fetch: fetch.access,
+    publish: publish.access,
+    predictions: predictions.access,
+    expiresAt: new Date(Math.min(...ends)),
+  };
 }
 
 async function databaseAccess(options: TenantsOptions, namespace: string, uid: string): Promise<PostgresAccess> {
@@ -112,7 +123,9 @@ async function applyTenant(options: TenantsOptions, namespace: string, before: A
   const kept = before?.uid === facts.uid && startedAt < before.renewAt ? before : undefined;
   const objects = kept?.objects ?? (await objectAccess(options, namespace));
   const postgres = await databaseAccess(options, namespace, facts.uid);
-  for (const secret of secretsFor(namespace, { ...objects, postgres })) await options.kube.applySecret(secret);
+  const hashKey = predictionHashKey(options.settings.installKey, namespace, facts.uid);
+  const secrets = secretsFor(namespace, { ...objects, postgres, hashKey });
+  for (const secret of secrets) await options.kube.applySecret(secret);
   const life = (objects.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - startedAt;
   const renewAt = kept?.renewAt ?? startedAt + life / 2;
   return {
@@ -157,7 +170,8 @@ export function createTenants(options: TenantsOptions): Tenants {
     async release(namespace) {
       await underWay.get(namespace)?.catch(() => {});
       applied.delete(namespace);
-      for (const name of [FETCH_SECRET, PUBLISH_SECRET]) await options.kube.deleteSecret(namespace, name);
+      for (const name of [FETCH_SECRET, PUBLISH_SECRET, PREDICTIONS_SECRET])
+        await options.kube.deleteSecret(namespace, name);
     },
   };
 }
