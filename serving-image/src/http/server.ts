@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions as SecureOptions } from 'node:https';
 import type { Logger } from '../log.ts';
+import { traceOf } from '../prediction-log/trace.ts';
 import { detailOf } from '../protocols/fastapi.ts';
 import type { Answer, Protocol } from '../protocols/protocol.ts';
 import { AbortedError, createBodyReader } from './body.ts';
@@ -23,6 +24,8 @@ export interface AnsweredEvent {
   readonly startedAt: number;
   readonly latencyMs: number;
   readonly requestId: string;
+  /** Of the caller's trace, or of the one begun here; the answer's `traceparent` has it too. */
+  readonly traceId: string;
   readonly headers: IncomingMessage['headers'];
   /** What was answered, when something was predicted. */
   readonly answer?: Answer;
@@ -78,10 +81,10 @@ function createListener(options: ServerOptions): RequestListener {
   return (request, response) => {
     const path = pathOf(request.url ?? '/');
     const protocol = protocols.find(({ matches }) => matches(path));
-    const requestId = begin(request, response, state);
+    const ids = begin(request, response, state);
     measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
     if (intercept?.(request, response)) return;
-    if (protocol) void answer({ protocol, path, requestId }, request, response);
+    if (protocol) void answer({ protocol, path, ...ids }, request, response);
     else if (authorize && !isOpen(path)) void authorized(authorize, app, request, response);
     else app(request, response);
   };
@@ -123,14 +126,20 @@ function endpointOf(path: string): string {
 
 const SANE_ID = /^[\w.:=+/-]{1,128}$/;
 
-function begin(request: IncomingMessage, response: ServerResponse, state: ServerState): string {
+function begin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  state: ServerState,
+): Pick<Asked, 'requestId' | 'traceId'> {
   const given = request.headers['x-request-id'];
   const requestId = typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
   response.setHeader('x-model-version', state.identity.version);
   response.setHeader('x-artifact-sha256', state.identity.digest);
   response.setHeader('x-request-id', requestId);
+  const { traceId, traceparent } = traceOf(request.headers);
+  response.setHeader('traceparent', traceparent);
   if (state.isDraining) response.setHeader('connection', 'close');
-  return requestId;
+  return { requestId, traceId };
 }
 
 const CLIENT_CLOSED_REQUEST = 499;
@@ -148,6 +157,7 @@ interface Asked {
   readonly protocol: Protocol;
   readonly path: string;
   readonly requestId: string;
+  readonly traceId: string;
 }
 type Answerer = (asked: Asked, request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -203,11 +213,11 @@ function createAnswer({ state, log, maxBodyBytes, authorize, onAnswered }: Serve
       (error: unknown) => refuse(asked, request, response, error),
     );
     if (!onAnswered) return;
-    const { requestId, protocol } = asked;
+    const { requestId, traceId, protocol } = asked;
     const latencyMs = performance.now() - startedAt;
     const { headers } = request;
     try {
-      onAnswered({ endpoint: protocol.endpoint, startedAt, latencyMs, requestId, headers, ...outcome });
+      onAnswered({ endpoint: protocol.endpoint, startedAt, latencyMs, requestId, traceId, headers, ...outcome });
     } catch (error) {
       log.error({ requestId, err: error }, 'what is told of answers failed');
     }
