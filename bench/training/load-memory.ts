@@ -78,10 +78,10 @@ function forestIn(folder: string, { task, classes }: Case): TreeEnsemble {
 async function measure(path: string, folder: string): Promise<void> {
   const status = (key: string): number =>
     Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
-  const small = await openSession({ model: join(folder, 'small.onnx'), threads: 1 });
+  const small = await openSession({ path: join(folder, 'small.onnx'), threads: 1 });
   const before = status('VmRSS');
   const start = performance.now();
-  const session = await openSession({ model: path, threads: 1 });
+  const session = await openSession({ path, threads: 1 });
   const loadMs = performance.now() - start;
   const [mib, peakMib] = [status('VmRSS') - before, status('VmHWM') - before];
   const rows = new Float32Array(bytesIn(join(folder, 'rows.bin')));

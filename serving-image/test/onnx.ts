@@ -74,6 +74,8 @@ export const INT64 = 7;
 export const STRING = 8;
 export const BOOL = 9;
 export const DOUBLE = 11;
+export const FLOAT16 = 10;
+export const BFLOAT16 = 16;
 
 /** A dimension given by name is open. */
 export const tensorValue = (name: string, type: number, dims: readonly (number | string)[]): Bytes => {

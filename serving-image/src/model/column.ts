@@ -25,8 +25,11 @@ const notA = (type: string, expected: string, value: unknown): ValueProblem => (
 
 const NOT_FINITE: ValueProblem = { type: 'finite_number', message: 'Input should be a finite number' };
 
-const FLOAT_LIMIT: Readonly<Record<'float32' | 'float64', (value: number) => boolean>> = {
-  // A number may be finite in JSON and infinite once it is a float32.
+type FloatType = 'float16' | 'float32' | 'float64';
+
+const FLOAT_LIMIT: Readonly<Record<FloatType, (value: number) => boolean>> = {
+  // A number may be finite in JSON and infinite once it is a float of 16 or 32 bits.
+  float16: (value) => Number.isFinite(Math.f16round(value)),
   float32: (value) => Number.isFinite(Math.fround(value)),
   float64: Number.isFinite,
 };
@@ -43,7 +46,7 @@ const INTEGER_RANGE = {
 } as const;
 type IntegerType = keyof typeof INTEGER_RANGE;
 
-function writeFloat(limit: 'float32' | 'float64'): WriteValue {
+function writeFloat(limit: FloatType): WriteValue {
   const fits = FLOAT_LIMIT[limit];
   return (value, data, at) => {
     if (typeof value !== 'number') return notA('float_type', 'number', value);
@@ -134,13 +137,16 @@ const writeBoolean: WriteValue = (value, data, at) => {
   return undefined;
 };
 
-const isFloat = (type: string): type is 'float32' | 'float64' => type === 'float32' || type === 'float64';
+const isFloat = (type: string): type is FloatType => type.startsWith('float');
+
+const narrowerFloat = (a: FloatType, b: FloatType): FloatType =>
+  [a, b].includes('float16') ? 'float16' : [a, b].includes('float32') ? 'float32' : 'float64';
 
 /** How a column of type `column` is written into a tensor of type `tensor`; undefined when that makes no sense. */
 export function valueWriter(column: ColumnType, tensor: TensorType): WriteValue | undefined {
   if (column === 'string') return tensor === 'string' ? writeString : undefined;
   if (column === 'bool') return tensor === 'bool' || isFloat(tensor) ? writeBoolean : undefined;
   if (tensor === 'string' || tensor === 'bool') return undefined;
-  if (isFloat(column)) return isFloat(tensor) ? writeFloat(column === 'float32' ? column : tensor) : undefined;
+  if (isFloat(column)) return isFloat(tensor) ? writeFloat(narrowerFloat(column, tensor)) : undefined;
   return writeInteger(column, tensor);
 }

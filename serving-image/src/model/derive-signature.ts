@@ -6,6 +6,8 @@ import type { MLmodelColumn } from './mlmodel.ts';
 import type { TensorSpec, TensorType } from './tensor.ts';
 
 const COLUMN_TYPES: Readonly<Partial<Record<TensorType, ColumnType>>> = {
+  // Columns know no half precision: what they hold is rounded when the tensor is filled.
+  float16: 'float32',
   float32: 'float32',
   float64: 'float64',
   int64: 'int64',

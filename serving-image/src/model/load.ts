@@ -1,6 +1,5 @@
 /** From a folder of files to a model that has shown that it predicts. Every way to serve or to verify goes through here. */
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactFile, EngineChoice, Examples, ModelSignature } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
@@ -12,7 +11,7 @@ import { readMLmodel } from './mlmodel.ts';
 import { inspectModel, type ModelSummary } from './onnx/inspect.ts';
 import { type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes.ts';
 import { type Bytes, fileBytes, MalformedError } from './onnx/wire.ts';
-import { planZipMaps, rewrite, type ZipMapPlan } from './onnx/zip-map.ts';
+import { planZipMaps, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
 import { batchEqualsSingles, probeRows, selfTest } from './self-test.ts';
 import { openSession, type Session } from './session.ts';
@@ -79,7 +78,8 @@ export async function loadModel(
   }));
   const session = await openSession({
     threads,
-    model: plan ? rewrite(await readFile(path), plan) : path,
+    path,
+    ...(plan && { plan }),
     outputNames: new Map([...(plan?.tables ?? [])].map(([table, { name }]) => [table, name])),
   });
   const labels = labelsByOutput(session.outputs, classes, plan);

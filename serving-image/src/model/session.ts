@@ -1,6 +1,7 @@
 /** The only module that knows the runtime. Loads by path, asks for tensors only, and hides the runtime's own words. */
 import { FailureError } from '../failure.ts';
 import type { MaybePromise } from './engine.ts';
+import { rewriteFile, type ZipMapPlan } from './onnx/zip-map.ts';
 import { TENSOR_TYPES, type Tensor, type TensorSpec, type TensorType } from './tensor.ts';
 
 /**
@@ -21,20 +22,22 @@ interface Metadata {
   readonly shape?: readonly (number | string)[];
 }
 
-/** What the runtime loads: a file by its path, or a model in memory, whose weights are then held twice for a moment. */
+/** What the runtime loads. Plain data, so that another thread can be told it. */
 export interface ModelSource {
-  readonly model: string | Buffer;
+  readonly path: string;
+  /** What to change before the runtime sees it; the whole file is then held in memory for a moment. */
+  readonly plan?: ZipMapPlan;
   readonly threads: number;
   /** Names under which outputs are known outside, where those are not the graph's own. */
   readonly outputNames?: ReadonlyMap<string, string>;
 }
 
 /** Throws InvalidModel when the runtime refuses the file, SignatureMismatch for values it cannot hand over. */
-export async function openSession({ model, threads, outputNames }: ModelSource): Promise<Session> {
+export async function openSession({ path, plan, threads, outputNames }: ModelSource): Promise<Session> {
   const ort = await import('onnxruntime-node');
   ort.env.logLevel = 'error';
   // Either overload takes the same options; the type of the union is not one of them.
-  const loaded = await ort.InferenceSession.create(model as string, {
+  const loaded = await ort.InferenceSession.create((plan ? rewriteFile(path, plan) : path) as string, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
@@ -42,7 +45,7 @@ export async function openSession({ model, threads, outputNames }: ModelSource):
     // More threads than work only burn the pod's processor time while they wait.
     extra: { session: { intra_op: { allow_spinning: threads > 1 ? '0' : '1' } } },
   }).catch((error: unknown) => {
-    throw new FailureError('InvalidModel', `the runtime cannot load it: ${runtimeMessage(error)}`, { cause: error });
+    throw loadFailure(error);
   });
   const inputs = loaded.inputMetadata.map((metadata) => specOf(metadata, 'input'));
   const outputs = loaded.outputMetadata.map((metadata) => specOf(metadata, 'output'));
@@ -53,13 +56,44 @@ export async function openSession({ model, threads, outputNames }: ModelSource):
     run: async (tensors) => {
       const feeds: Record<string, InstanceType<typeof ort.Tensor>> = {};
       tensors.forEach(({ type, data, dims }, i) => {
-        feeds[(inputs[i] as TensorSpec).name] = new ort.Tensor(type as 'float32', data as Float32Array, dims);
+        const tensor = new ort.Tensor(type as 'float32', data as Float32Array, dims);
+        if (type === 'float16') asBits(tensor, data as Float16Array);
+        feeds[(inputs[i] as TensorSpec).name] = tensor;
       });
       const results = await loaded.run(feeds, names);
       return names.map((name) => results[name] as unknown as Tensor);
     },
     release: () => loaded.release(),
   };
+}
+
+/** The runtime's native side does not know Float16Array, though its own JavaScript makes one: it is shown the bits. */
+function asBits(tensor: object, { buffer, byteOffset, length }: Float16Array): void {
+  (tensor as { cpuData: unknown }).cpuData = new Uint16Array(buffer, byteOffset, length);
+}
+
+/** ONNX's numbers of element types that the runtime takes and nothing here can hold. */
+const UNSERVED_TYPES: ReadonlyMap<string, string> = new Map([
+  ['14', 'complex64'],
+  ['15', 'complex128'],
+  ['16', 'bfloat16'],
+  ['17', 'float8'],
+  ['18', 'float8'],
+  ['19', 'float8'],
+  ['20', 'float8'],
+]);
+
+function loadFailure(error: unknown): FailureError {
+  const message = runtimeMessage(error);
+  const type = UNSERVED_TYPES.get(/Unsupported data type: (\d+)/.exec(message)?.[1] ?? '');
+  if (type === undefined) {
+    return new FailureError('InvalidModel', `the runtime cannot load it: ${message}`, { cause: error });
+  }
+  return new FailureError(
+    'SignatureMismatch',
+    `an input or output has type ${type}, which is not served; cast it to float32 inside the model (Cast) and export again`,
+    { cause: error },
+  );
 }
 
 function specOf(metadata: Metadata, role: 'input' | 'output'): TensorSpec {

@@ -1,6 +1,7 @@
 /** Tensors as every part of the server sees them, whatever the runtime calls them. */
 
 export const TENSOR_TYPES = [
+  'float16',
   'float32',
   'float64',
   'int64',
@@ -17,6 +18,7 @@ export const TENSOR_TYPES = [
 export type TensorType = (typeof TENSOR_TYPES)[number];
 
 export type NumericArray =
+  | Float16Array
   | Float32Array
   | Float64Array
   | Int32Array
@@ -42,6 +44,7 @@ export interface TensorSpec {
 }
 
 const ARRAYS = {
+  float16: Float16Array,
   float32: Float32Array,
   float64: Float64Array,
   int64: BigInt64Array,
@@ -92,9 +95,12 @@ function copyInto(target: TensorData, source: TensorData, at: number): void {
   else (target as Float32Array).set(source as Float32Array, at);
 }
 
+/** True for the types whose values may be NaN or infinite. */
+export const isFloat = (type: TensorType): type is 'float16' | 'float32' | 'float64' => type.startsWith('float');
+
 /** The position of the first value that is NaN or infinite, -1 when all are finite. Only floats can be. */
 export function firstNonFinite({ type, data }: Tensor): number {
-  if (type !== 'float32' && type !== 'float64') return -1;
+  if (!isFloat(type)) return -1;
   const numbers = data as Float32Array;
   for (let i = 0; i < numbers.length; i++) if (!Number.isFinite(numbers[i])) return i;
   return -1;

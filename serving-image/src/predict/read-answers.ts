@@ -9,7 +9,7 @@ export type Answers = Exclude<HeldOutAnswers, { problem: string }>;
 /** float32 needs no more than nine digits, and files are half as long. */
 const short = (value: number): number => Number(value.toPrecision(9));
 
-const isFloat = ({ type }: Pick<TensorSpec, 'type'>): boolean => type === 'float32' || type === 'float64';
+const isFloat = ({ type }: Pick<TensorSpec, 'type'>): boolean => type.startsWith('float');
 
 /**
  * Reads one run's outputs. Labels and classes are the signature's names, else those in `listed`, else the ids. A classifier

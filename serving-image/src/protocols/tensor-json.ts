@@ -6,6 +6,7 @@ import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
 import { isObject } from './json.ts';
 
 export const DATATYPES: Readonly<Record<TensorType, string>> = {
+  float16: 'FP16',
   float32: 'FP32',
   float64: 'FP64',
   int64: 'INT64',
@@ -148,6 +149,7 @@ const bigInteger =
   };
 
 const WRITERS: Readonly<Record<TensorType, Write>> = {
+  float16: float(Math.f16round),
   float32: float(Math.fround),
   float64: float((value) => value),
   int64: bigInteger(-(2n ** 63n), 2n ** 63n - 1n),

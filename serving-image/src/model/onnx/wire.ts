@@ -137,5 +137,9 @@ export const numberField = (field: number, value: number): Buffer =>
 /** A field that holds bytes, put together from several pieces. */
 export function bytesField(field: number, ...content: readonly Uint8Array[]): Buffer {
   const length = content.reduce((sum, piece) => sum + piece.length, 0);
-  return Buffer.concat([encodedVarint(field * 8 + LENGTH_DELIMITED), encodedVarint(length), ...content]);
+  return Buffer.concat([delimiter(field, length), ...content]);
 }
+
+/** What comes before `length` bytes of a field. */
+export const delimiter = (field: number, length: number): Buffer =>
+  Buffer.concat([encodedVarint(field * 8 + LENGTH_DELIMITED), encodedVarint(length)]);

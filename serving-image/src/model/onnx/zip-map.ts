@@ -3,10 +3,11 @@
  * nothing the runtime here can hand over. What is served is the table itself under the map's name, with the classes as
  * its columns' labels. The model in memory is changed for that, never the file.
  */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { FailureError } from '../../failure.ts';
 import { delimited, each, textOf } from './fields.ts';
 import { type ClassList, classesOf, namesOf } from './nodes.ts';
-import { type Bytes, bytesField, type Field, MalformedError, numberField } from './wire.ts';
+import { type Bytes, bytesField, delimiter, type Field, MalformedError, numberField } from './wire.ts';
 
 interface Range {
   readonly at: number;
@@ -25,7 +26,7 @@ export interface ZipMapPlan {
   readonly graph: Field;
   readonly removed: readonly Range[];
   /** Outputs of the graph that take another's place. */
-  readonly outputs: readonly { readonly place: Range; readonly written: Buffer }[];
+  readonly outputs: readonly { readonly place: Range; readonly written: Uint8Array }[];
   /** By the name the table has inside the graph: the name the output keeps for its users, and its columns. */
   readonly tables: ReadonlyMap<string, { readonly name: string; readonly classes: ClassList }>;
 }
@@ -43,19 +44,61 @@ export function planZipMaps(bytes: Bytes): ZipMapPlan | undefined {
   return planFor(bytes, graph, zipMaps);
 }
 
-/** The model with the plan carried out; `model` itself stays as it is. */
-export function rewrite(model: Buffer, { graph, removed, outputs }: ZipMapPlan): Buffer {
+/** The model with the plan carried out; the file itself stays as it is. Memory for it is taken once. */
+export function rewriteFile(path: string, plan: ZipMapPlan): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const pieces = piecesOf(plan, fstatSync(fd).size);
+    const model = Buffer.allocUnsafeSlow(pieces.reduce((sum, piece) => sum + lengthOf(piece), 0));
+    let at = 0;
+    for (const piece of pieces) {
+      if (piece instanceof Uint8Array) model.set(piece, at);
+      else readExactly(fd, model.subarray(at, at + lengthOf(piece)), piece.at);
+      at += lengthOf(piece);
+    }
+    return model;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** As `rewriteFile`, for a model in memory, which stays as it is. */
+export function rewrite(model: Buffer, plan: ZipMapPlan): Buffer {
+  return Buffer.concat(
+    piecesOf(plan, model.length).map((piece) =>
+      piece instanceof Uint8Array ? piece : model.subarray(piece.at, piece.end),
+    ),
+  );
+}
+
+/** Bytes, or where in the file they are. */
+type Piece = Uint8Array | Range;
+
+const lengthOf = (piece: Piece): number => (piece instanceof Uint8Array ? piece.length : piece.end - piece.at);
+
+/** A read may give less than was asked for, and never gives more than 2 GB. */
+function readExactly(fd: number, target: Buffer, from: number): void {
+  let done = 0;
+  while (done < target.length) {
+    const read = readSync(fd, target, done, Math.min(target.length - done, 2 ** 30), from + done);
+    if (read === 0) throw new MalformedError('the file became shorter while it was read');
+    done += read;
+  }
+}
+
+function piecesOf({ graph, removed, outputs }: ZipMapPlan, size: number): Piece[] {
   const edits = [...removed.map((place) => ({ place, written: Buffer.alloc(0) })), ...outputs].sort(
     (a, b) => a.place.at - b.place.at,
   );
-  const pieces: Buffer[] = [];
+  const pieces: Piece[] = [];
   let from = graph.start;
   for (const { place, written } of edits) {
-    pieces.push(model.subarray(from, place.at), written);
+    pieces.push({ at: from, end: place.at }, written);
     from = place.end;
   }
-  pieces.push(model.subarray(from, graph.end));
-  return Buffer.concat([model.subarray(0, graph.at), bytesField(7, ...pieces), model.subarray(graph.end)]);
+  pieces.push({ at: from, end: graph.end });
+  const length = pieces.reduce((sum, piece) => sum + lengthOf(piece), 0);
+  return [{ at: 0, end: graph.at }, delimiter(7, length), ...pieces, { at: graph.end, end: size }];
 }
 
 const ZIP_MAP = 'ai.onnx.ml.ZipMap';
