@@ -7,6 +7,7 @@ const Terminated = z.object({
   exitCode: z.int(),
   reason: z.string().exactOptional(),
   message: z.string().exactOptional(),
+  startedAt: z.string().nullish(),
   finishedAt: z.string().nullish(),
 });
 export type Terminated = Readonly<z.infer<typeof Terminated>>;

@@ -245,7 +245,7 @@ const rows: readonly [name: string, Situation, expected: string][] = [
     'apply 1, VersionRejected, serving 1, rejected 2 DigestMismatch',
   ],
   [
-    'the version that answers is never turned down, whatever one of its pods does',
+    'the version that answers is not turned down for what keeps one of its pods from starting',
     situation(
       {},
       {
@@ -339,6 +339,101 @@ const attempts: readonly [name: string, Situation, expected: string][] = [
   ],
 ];
 for (const [name, given, expected] of attempts) test(name, () => assert.equal(outcome(given), expected));
+
+const crash = (secondsSince: number) => ({
+  crash: { reason: 'OutOfMemory', message: 'more memory', at: secondsAgo(secondsSince) },
+});
+/** Version 2 was brought in 60 s ago after version 1; one of its pods is as `two` says. */
+const onProbation = (
+  two: Partial<PodFacts>,
+  memory: Partial<Situation['memory']> = {},
+  more: Partial<Situation> = {},
+) =>
+  situation(
+    { version: 2 },
+    {
+      deployment: deployed(2, rolled),
+      pods: [pod(2, { isReady: true, ...two })],
+      memory: { serving: id(2), since: secondsAgo(60), previous: 1, rejected: [], ...memory },
+      ...more,
+    },
+  );
+const turnedDown = 'apply 1, VersionRejected, serving 2, rejected 2 OutOfMemory, bringing in 1';
+const kept = 'apply 2, ok, serving 2, complete';
+const after = { rejected: [rejection(2, { reason: 'OutOfMemory', time: secondsAgo(5) })] };
+
+const probation: readonly [name: string, Situation, expected: string][] = [
+  ['a crash after it was ready turns it down, and the version before comes back', onProbation(crash(10)), turnedDown],
+  ['the same while its server has not started again', onProbation({ ...crash(10), isReady: false }), turnedDown],
+  [
+    'with latest the next one is taken',
+    onProbation(crash(10), {}, { wanted: situation({}).wanted }),
+    'apply 1, ok, serving 2, rejected 2 OutOfMemory, bringing in 1',
+  ],
+  ['in the very second in which it was brought in', onProbation(crash(60)), turnedDown],
+  ['a crash before it was brought in is none', onProbation(crash(61)), kept],
+  [
+    'the operator was away and looks long after: it decides as if it had not been',
+    onProbation(crash(3000), { since: secondsAgo(3060) }),
+    turnedDown,
+  ],
+  ['a crash after the progress deadline is no verdict', onProbation(crash(10), { since: secondsAgo(131) }), kept],
+  [
+    'a crash of a pod of another template is none',
+    onProbation({ ...crash(10), template: 'earlier' }),
+    'apply 2, ok, serving 2',
+  ],
+  ['there is nothing to go back to: it stays', onProbation(crash(10), { previous: 7 }), kept],
+  [
+    'what answered before is being deleted: it stays',
+    onProbation(crash(10), {}, { versions: [proven(2), proven(1, { isDeleting: true })] }),
+    kept,
+  ],
+  [
+    'what was come back to is not on probation: a client that kills both leads not from one to the other for ever',
+    situation(
+      { version: 2 },
+      {
+        deployment: deployed(1, rolled),
+        pods: [pod(1, { isReady: true, ...crash(10) })],
+        memory: { serving: id(1), since: secondsAgo(60), previous: 2, rejected: [rejection(2)] },
+      },
+    ),
+    refused,
+  ],
+  [
+    'while it is gone back, the evidence of the crash writes no second verdict',
+    onProbation(crash(10), after),
+    turnedDown,
+  ],
+  [
+    'until what was there before answers on all replicas, the crashing one answers',
+    onProbation(crash(10), after, { deployment: deployed(1), pods: [answering(2), pod(1)] }),
+    turnedDown,
+  ],
+  [
+    'then it is what answers, and the verdict stays',
+    onProbation({}, after, { deployment: deployed(1, rolled), pods: [answering(1)] }),
+    'apply 1, VersionRejected, serving 1, rejected 2 OutOfMemory, complete',
+  ],
+  [
+    'what was there before cannot be brought back: the crashing one stays, and nothing goes in circles',
+    onProbation({}, { rejected: [rejection(1), ...after.rejected] }),
+    'apply 2, VersionRejected, serving 2, rejected 1 InvalidModel, rejected 2 OutOfMemory, complete',
+  ],
+  [
+    'asked for again it stays, and its old crash is not held against it',
+    onProbation(crash(10), after, { wanted: { ...situation({}).wanted, version: 2, retry: '2' } }),
+    'apply 2, ok, serving 2, rejected 2 OutOfMemory, complete',
+  ],
+  [
+    'a new crash is',
+    onProbation(crash(2), after, { wanted: { ...situation({}).wanted, version: 2, retry: '2' } }),
+    turnedDown,
+  ],
+];
+for (const [name, given, expected] of probation)
+  test(`on probation: ${name}`, () => assert.equal(outcome(given), expected));
 
 test('asking for another version and back tries the rejected one again', () => {
   const away = decide(situation({ version: 1 }, knowing([rejection(2)])));

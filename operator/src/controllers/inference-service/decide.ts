@@ -6,7 +6,8 @@ import type { Outage } from '../outage.ts';
 import type { Rejection } from './api.ts';
 import { Reason } from './api.ts';
 import type { PodFacts } from './pods.ts';
-import { type Asked, refusal, remembered, withoutVersion, withRejection } from './rejections.ts';
+import { crashInProbation, releaseBefore } from './probation.ts';
+import { type Asked, refusal, remembered, withoutProven, withRejection } from './rejections.ts';
 import { isSame, type Release, type ReleaseId } from './release.ts';
 import { type Choice, choose, type Problem, type VersionFacts } from './versions.ts';
 
@@ -39,6 +40,10 @@ export interface Rollout extends ReleaseId {
 /** What the status remembers between two looks. */
 export interface Memory {
   readonly serving?: ReleaseId;
+  /** Since when it has. */
+  readonly since?: string;
+  /** The number of what answered before it. */
+  readonly previous?: number;
   readonly rollout?: Rollout;
   readonly rejected: readonly Rejection[];
 }
@@ -72,14 +77,16 @@ export interface Decision {
 export function decide(situation: Situation): Decision {
   const { wanted, versions, memory, now } = situation;
   const serving = servingNow(situation);
-  const fault = faultOfRollout(situation, serving);
-  const known = withoutVersion(remembered(memory.rejected, wanted), serving);
+  const fault = faultOfRollout(situation, serving) ?? crashInProbation(situation, serving);
+  const known = withoutProven(remembered(memory.rejected, wanted), serving, answersSince(memory, serving));
   // Its pods stay in sight until they are gone; what is written down already is not written again.
   const isNew = fault !== undefined && !refusal(known, fault.release, wanted);
   const rejected = isNew ? withRejection(known, fault.release, fault, { asked: wanted, now }) : known;
   const refusalOf = (release: ReleaseId) => refusal(rejected, release, wanted);
-  const choice = choose(wanted, { versions, serving, refusalOf });
-  const act = actOn(situation, serving, choice, refusalOf);
+  // What was turned down while it answered goes on doing so until what was there before it answers again.
+  const trusted = serving && refusalOf(serving) ? undefined : serving;
+  const choice = choose(wanted, { versions, serving: trusted, refusalOf });
+  const act = actOn(situation, { serving, trusted, rejected }, choice, refusalOf);
   const rollout = act.do === 'apply' ? rolloutOf(situation, serving, act.release) : undefined;
   const wait = untilNextLook(situation, rollout);
   return {
@@ -116,7 +123,11 @@ function servingNow(situation: Situation): ReleaseId | undefined {
 
 const idOf = ({ version, digest }: ReleaseId): ReleaseId => ({ version, digest });
 
-/** What a release that has not proven itself did wrong. One that answers is never turned down. */
+/** Since when `serving` answers, if it is remembered at all. */
+const answersSince = (memory: Memory, serving: ReleaseId | undefined): string | undefined =>
+  isSame(memory.serving, serving) ? memory.since : undefined;
+
+/** What a release that is being brought in did wrong. */
 function faultOfRollout(
   situation: Situation,
   serving: ReleaseId | undefined,
@@ -163,16 +174,24 @@ function untilDeadline(situation: Situation): number | undefined {
   return left.length === 0 ? undefined : Math.max(1000, Math.min(...left));
 }
 
+interface Answering {
+  readonly serving: ReleaseId | undefined;
+  /** The same, unless it was turned down since it answers. */
+  readonly trusted: ReleaseId | undefined;
+  readonly rejected: readonly Rejection[];
+}
+
 function actOn(
-  { versions, deployment }: Situation,
-  serving: ReleaseId | undefined,
+  { versions, deployment, memory }: Situation,
+  { serving, trusted, rejected }: Answering,
   choice: Choice,
   refusalOf: (release: ReleaseId) => Problem | undefined,
 ): Decision['act'] {
   if ('release' in choice) return { do: 'apply', release: choice.release };
   const there = deployment?.release;
   const proven = versions.find(({ release }) => isSame(release, serving))?.release;
-  const back = proven ?? (isSame(there, serving) ? there : undefined);
+  const before = serving && !trusted ? releaseBefore(versions, memory.previous, rejected) : undefined;
+  const back = before ?? proven ?? (isSame(there, serving) ? there : undefined);
   if (back) return { do: 'apply', release: back };
   // Something answers of which no more is known than its pods: the only thing that cannot hurt it is to do nothing.
   if (serving) return { do: 'leave' };

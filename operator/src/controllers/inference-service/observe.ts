@@ -76,7 +76,14 @@ function deploymentFacts(owner: InferenceService, deployment: Deployment, settin
 
 /** What the last look left in the status. */
 export function memoryOf({ status }: InferenceService): Memory {
-  const { version, digest, rollout, rejected = [] } = status ?? {};
+  const { version, digest, rollout, rejected = [], history, previousVersion: previous } = status ?? {};
   const serving = version !== undefined && digest !== undefined ? { version, digest } : undefined;
-  return { ...(serving && { serving }), ...(rollout && { rollout }), rejected };
+  const newest = history?.[0];
+  return {
+    ...(serving && { serving }),
+    ...(newest && newest.version === version && { since: newest.time }),
+    ...(previous !== undefined && { previous }),
+    ...(rollout && { rollout }),
+    rejected,
+  };
 }

@@ -118,6 +118,44 @@ for (const [name, one, expected] of fetching)
   test(`what is wrong with the object storage concerns a pod: ${name}`, () =>
     assert.equal(podFacts([one])[0]?.isFetching ?? false, expected));
 
+const answersAgain = { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:09Z' }] };
+const restarted = (last: Status, status: Status = answersAgain) =>
+  pod({ server: { restartCount: 1, started: true, state: running, lastState: last } }, status);
+const DISRUPTED = { type: 'DisruptionTarget', status: 'True' };
+const crashes: readonly [name: string, Pod, expected: string | undefined][] = [
+  ['it needed more memory than it may use', restarted(ended(137, '', 'OOMKilled')), 'OutOfMemory'],
+  ['its heap was full', restarted(ended(134, 'FATAL ERROR: JavaScript heap out of memory')), 'OutOfMemory'],
+  ['it fell over a request', restarted(ended(139, 'Segmentation fault')), 'CrashLoop'],
+  ['it hung, and the kubelet had to kill it', restarted(ended(137)), 'CrashLoop'],
+  ['it is down at the moment', pod({ server: { state: ended(139) } }), 'CrashLoop'],
+  ['somebody asked it to end', restarted(ended(143)), undefined],
+  ['it ended well', restarted(ended(0, '', 'Completed')), undefined],
+  ['its node was restarted', restarted(ended(255, '', 'Unknown')), undefined],
+  [
+    'its pod was evicted',
+    pod({ server: { state: ended(137) } }, { phase: 'Failed', reason: 'Evicted', conditions: [DISRUPTED] }),
+    undefined,
+  ],
+  ['it never ended', pod({ server: { state: running, started: true } }), undefined],
+];
+for (const [name, one, expected] of crashes)
+  test(`a server that ended by its own doing: ${name}`, () => {
+    const [facts] = podFacts([one]);
+    assert.equal(facts?.crash?.reason, expected);
+    if (expected !== undefined) assert.equal(facts?.crash?.at, '2026-01-01T00:00:01Z');
+  });
+
+test('one crash of a server that had been ready is enough before the version is brought in everywhere', () => {
+  const unready = (lastTransitionTime: string) => ({
+    conditions: [{ type: 'Ready', status: 'False', lastTransitionTime }],
+  });
+  const last = { terminated: { ...ended(139).terminated, startedAt: '2026-01-01T00:00:00Z' } };
+  const since = (time: string) =>
+    verdict(pod({ server: { restartCount: 1, state: running, lastState: last } }, unready(time)));
+  assert.equal(since('2026-01-01T00:00:01Z'), 'fault CrashLoop');
+  assert.equal(since('2025-12-31T23:59:58Z'), 'loading');
+});
+
 test('a pod on its way out does not count', () =>
   assert.deepEqual(podFacts([pod({}, {}, { deletionTimestamp: '2026-01-01T00:00:00Z' })]), []));
 

@@ -21,6 +21,8 @@ export interface PodFacts extends ReleaseId {
   readonly isReady: boolean;
   /** What the model (not the cluster) did wrong, and when. */
   readonly fault?: Problem & { readonly at?: string };
+  /** How its server ended by its own doing the last time, whether or not it runs again, and when. */
+  readonly crash?: Problem & { readonly at: string };
   /** What it waits for that is no fault of the model. */
   readonly waiting?: Problem;
   /** Since when its server runs without having been ready once. */
@@ -55,7 +57,8 @@ function factsOf(pod: Pod): PodFacts {
   const fetch = pod.status.initContainerStatuses.find(({ name }) => name === FETCH_CONTAINER);
   const server = pod.status.containerStatuses.find(({ name }) => name === SERVER_CONTAINER);
   const ready = isReady(pod);
-  const fault = ready ? undefined : (modelFault(fetch) ?? modelFault(server) ?? serverFault(server));
+  const fault = ready ? undefined : (modelFault(fetch) ?? modelFault(server) ?? serverFault(pod, server));
+  const crash = crashOf(pod, server);
   const waiting = ready || fault ? undefined : waitingOf(pod, fetch, server);
   const loadingSince = server && !server.started && !ready ? server.state.running?.startedAt : undefined;
   return {
@@ -65,6 +68,7 @@ function factsOf(pod: Pod): PodFacts {
     createdAt: creationTimestamp,
     isReady: ready,
     ...(fault && { fault }),
+    ...(crash && { crash }),
     ...(waiting && { waiting }),
     ...(loadingSince && { loadingSince }),
     ...(!ready && isFetching(fetch) && { isFetching: true }),
@@ -95,20 +99,57 @@ function modelFault(status: ContainerStatus | undefined): PodFacts['fault'] {
   return { reason: told.reason, message: told.message, ...at(ended) };
 }
 
-function serverFault(server: ContainerStatus | undefined): PodFacts['fault'] {
+function serverFault(pod: Pod, server: ContainerStatus | undefined): PodFacts['fault'] {
   const ended = server?.state.terminated ?? server?.lastState.terminated;
   if (!server || !ended) return undefined;
-  if (ended.reason === 'OOMKilled') {
-    const message = 'the model server needs more memory than it may use: raise spec.resources.limits.memory';
-    return { reason: Reason.OutOfMemory, message, ...at(ended) };
-  }
+  if (isOutOfMemory(ended)) return { ...OUT_OF_MEMORY, ...at(ended) };
   const told = parseTerminationMessage(ended.message);
   if (told?.reason === 'InvalidConfiguration') return undefined;
+  const crash = crashOf(pod, server);
+  if (crash && wasReady(pod, ended)) return crash;
   const crashes = server.restartCount + (server.state.terminated ? 1 : 0);
   if (crashes < CRASHES) return undefined;
-  const words = (told?.message ?? ended.message ?? ended.reason ?? '').trim().slice(-LOG_TAIL);
-  const message = `the model server ended ${crashes} times before it was ready, the last time with exit code ${ended.exitCode}${words ? `: ${words}` : ''}`;
+  const message = `the model server ended ${crashes} times before it was ready, the last time with exit code ${ended.exitCode}${lastWords(ended)}`;
   return { reason: Reason.CrashLoop, message, ...at(ended) };
+}
+
+const OUT_OF_MEMORY: Problem = {
+  reason: Reason.OutOfMemory,
+  message: 'the model server needs more memory than it may use: raise spec.resources.limits.memory',
+};
+/** SIGABRT, by which Node ends when its heap, a part of the container's memory, is full. */
+const ABORTED = 134;
+const isOutOfMemory = ({ reason, exitCode, message = '' }: Terminated): boolean =>
+  reason === 'OOMKilled' || (exitCode === ABORTED && message.includes('JavaScript heap out of memory'));
+
+const lastWords = (ended: Terminated): string => {
+  const words = (parseTerminationMessage(ended.message)?.message ?? ended.message ?? '').trim().slice(-LOG_TAIL);
+  return words ? `: ${words}` : '';
+};
+
+/** SIGTERM: somebody else asked it to end. */
+const ASKED_TO_END = 143;
+/** The kubelet found it gone, after a restart of its node. */
+const NODE_LOST = new Set(['Unknown', 'ContainerStatusUnknown']);
+
+/** How a server ended by its own doing, not by that of whoever took the pod or its node away. */
+function crashOf(pod: Pod, server: ContainerStatus | undefined): PodFacts['crash'] {
+  const ended = server?.state.terminated ?? server?.lastState.terminated;
+  if (!ended?.finishedAt || ended.exitCode === 0 || ended.exitCode === ASKED_TO_END) return undefined;
+  if (NODE_LOST.has(ended.reason ?? '') || isDisrupted(pod)) return undefined;
+  if (parseTerminationMessage(ended.message)?.reason === 'InvalidConfiguration') return undefined;
+  if (isOutOfMemory(ended)) return { ...OUT_OF_MEMORY, at: ended.finishedAt };
+  const message = `the model server ended by itself with exit code ${ended.exitCode}${lastWords(ended)}`;
+  return { reason: Reason.CrashLoop, message, at: ended.finishedAt };
+}
+
+const isDisrupted = ({ status }: Pod): boolean =>
+  status.phase === 'Failed' || status.conditions.some((c) => c.type === 'DisruptionTarget' && c.status === 'True');
+
+/** A pod is told unready when it ends, not before, if it had been ready until then. */
+function wasReady({ status }: Pod, { startedAt }: Terminated): boolean {
+  const ready = status.conditions.find(({ type }) => type === 'Ready');
+  return Date.parse(ready?.lastTransitionTime ?? '') > Date.parse(startedAt ?? '');
 }
 
 function waitingOf(

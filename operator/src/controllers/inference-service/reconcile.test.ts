@@ -105,9 +105,12 @@ function world(spec: object = {}, more: Partial<ControllerDeps> = {}) {
 const told = ({ kube }: ReturnType<typeof world>): string[] =>
   kube.events.map(({ type, reason }) => `${type} ${reason}`);
 
-type Health = 'ready' | 'broken';
+type Health = 'ready' | 'broken' | 'dying';
 
-/** What Kubernetes makes of the Deployment: pods that are ready, or that fetched other bytes beside the old ones. */
+/**
+ * What Kubernetes makes of the Deployment: pods that are ready, or that fetched other bytes beside the old ones, or that
+ * are ready again after they had died of a request.
+ */
 function kubelet(kube: FakeKube, healthOf: (version: string) => Health = () => 'ready'): void {
   const deployment = kube.get(Deployment, key);
   if (!deployment) {
@@ -116,20 +119,24 @@ function kubelet(kube: FakeKube, healthOf: (version: string) => Health = () => '
   }
   const { replicas, template } = deployment.spec;
   const version = template.metadata.labels['slipway.dev/version'] as string;
-  const isReady = healthOf(version) === 'ready';
+  const health = healthOf(version);
+  const isReady = health !== 'broken';
   for (const { metadata } of kube.list(Pod)) {
     const isOld = metadata.labels?.['slipway.dev/version'] !== version;
     if (isReady || !isOld) kube.drop(Pod, metadata);
   }
   const message = renderTerminationMessage({ stage: 'fetch', reason: 'DigestMismatch', message: 'other bytes' });
   const terminated = { exitCode: EXIT_TERMINAL, reason: 'Error', message, finishedAt: '2026-01-01T00:00:01Z' };
+  const finishedAt = kube.get(InferenceService, key)?.status?.history?.[0]?.time;
+  const lastState = health === 'dying' && { terminated: { exitCode: 137, reason: 'OOMKilled', finishedAt } };
+  const again = lastState && { containerStatuses: [{ name: 'server', started: true, restartCount: 1, lastState }] };
   for (let index = 0; index < replicas; index++) {
     kube.put({
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { namespace: 'team-a', name: `iris-${version}-${index}`, ...template.metadata },
       status: isReady
-        ? { conditions: [{ type: 'Ready', status: 'True' }] }
+        ? { conditions: [{ type: 'Ready', status: 'True' }], ...again }
         : { initContainerStatuses: [{ name: 'fetch', state: { terminated } }] },
     } as unknown as KubeObject);
   }
@@ -268,6 +275,37 @@ test('a version that cannot start is rejected, the template goes back byte for b
   assert.match(here.condition('Ready').message, /version 2 is passed over: rejected, DigestMismatch/);
 });
 
+const dyingTwo = (version: string): Health => (version === '2' ? 'dying' : 'ready');
+
+test('a version that crashes once it answers is turned down, and the one before comes back, once', async () => {
+  const here = world({ version: 1 });
+  here.kube.put(modelVersion(1)).put(modelVersion(2));
+  await converge(here);
+  const before = here.kube.get(Deployment, key)?.spec;
+  here.patch({ version: 2 });
+  await here.settle();
+  kubelet(here.kube, dyingTwo);
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  kubelet(here.kube, dyingTwo);
+  await here.settle();
+  assert.equal(here.condition('Ready').said, 'False/VersionRejected');
+  assert.match(here.condition('Ready').message, /version 2 was rejected: OutOfMemory: .*; version 1 is brought back$/);
+  assert.equal(here.condition('Available').message, 'version 2 answers on 1 replica');
+  await converge(here, dyingTwo);
+  assert.deepEqual(here.kube.get(Deployment, key)?.spec, before);
+  assert.equal(here.condition('Available').message, 'version 1 answers on 1 replica');
+  const { version, previousVersion, rejected } = here.object().status ?? {};
+  assert.deepEqual({ version, previousVersion }, { version: 1, previousVersion: 2 });
+  assert.deepEqual(
+    rejected?.map((one) => `${one.version} ${one.reason}`),
+    ['2 OutOfMemory'],
+  );
+  const applied = here.kube.calls.length;
+  await converge(here, dyingTwo);
+  assert.equal(here.kube.calls.length, applied);
+});
+
 test('with spec.api.trainingJob the status says where to ask for training', async () => {
   const here = world();
   here.kube.put(modelVersion(1));
@@ -359,17 +397,19 @@ test('a verdict is written down before it is acted upon: an operator killed in b
 const timeless = (status: InferenceService['status']): NonNullable<InferenceService['status']> =>
   JSON.parse(JSON.stringify(status ?? {}, (name, value) => (/[tT]ime$/.test(name) ? undefined : value)));
 
-/** The whole story: first version, a switch to a broken one, a switch to a good one; `health` is the cluster's part. */
+const brokenTwoDyingThree = (version: string): Health => (version === '3' ? 'dying' : brokenTwo(version));
+
+/** The whole story: first version, a switch to a broken one, to one that dies once it answers, to a good one. */
 async function story(interrupt: (write: number) => 'before' | undefined) {
   const here = world({ version: 1 });
   let writes = 0;
   here.kube.onWrite = () => {
     if (interrupt(++writes)) throw new Error('killed');
   };
-  here.kube.put(modelVersion(1)).put(modelVersion(2)).put(modelVersion(3));
-  for (const version of [1, 2, 3]) {
+  for (const version of [1, 2, 3, 4]) here.kube.put(modelVersion(version));
+  for (const version of [1, 2, 3, 4]) {
     here.patch({ version });
-    await converge(here, brokenTwo);
+    await converge(here, brokenTwoDyingThree);
   }
   here.queue.close();
   const { status } = here.object();
@@ -379,7 +419,11 @@ async function story(interrupt: (write: number) => 'before' | undefined) {
 test('killed before any write, the operator ends where it would have ended anyway', async () => {
   const reference = await story(() => undefined);
   assert.ok(reference.writes > 10, `${reference.writes} writes`);
-  assert.equal(reference.status?.version, 3);
+  assert.equal(reference.status?.version, 4);
+  assert.deepEqual(
+    reference.status?.rejected?.map(({ version }) => version),
+    [3, 2],
+  );
   for (let killedAt = 1; killedAt <= reference.writes; killedAt++) {
     const { status, deployment } = await story((write) => (write === killedAt ? 'before' : undefined));
     assert.deepEqual(

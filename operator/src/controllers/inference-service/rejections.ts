@@ -59,6 +59,13 @@ export function withRejection(
   return [one, ...rejected.filter(({ version }) => version !== release.version)].slice(0, MAX_REMEMBERED);
 }
 
-/** Without the version that has shown that it works. */
-export const withoutVersion = (rejected: readonly Rejection[], serving: ReleaseId | undefined): readonly Rejection[] =>
-  rejected.filter(({ version }) => version !== serving?.version);
+/** Without the version that has shown that it works, unless it was turned down since (`since`: when it began to answer). */
+export const withoutProven = (
+  rejected: readonly Rejection[],
+  serving: ReleaseId | undefined,
+  since: string | undefined,
+): readonly Rejection[] =>
+  rejected.filter((one) => one.version !== serving?.version || (isSame(one, serving) && isLater(one.time, since)));
+
+const isLater = (time: string, since: string | undefined): boolean =>
+  since !== undefined && Date.parse(time) >= Date.parse(since);

@@ -99,7 +99,9 @@ function hasGoneSilent({ owner, situation, decision }: Seen): boolean {
 
 /** A problem, with what goes on answering meanwhile. */
 function withConsolation({ reason, message }: Problem, { situation, decision }: Seen): Problem {
-  const { serving, choice } = decision;
+  const { serving, choice, act } = decision;
+  const isReturn = 'problem' in choice && serving && act.do === 'apply' && !isSame(act.release, serving);
+  if (isReturn) return { reason, message: `${message}; version ${act.release.version} is brought back` };
   const isOther = serving && !('release' in choice && isSame(choice.release, serving));
   const answers = isOther && situation.pods.some((pod) => pod.isReady && isSame(pod, serving));
   const meanwhile = answers ? `; version ${serving.version} goes on answering` : '';
