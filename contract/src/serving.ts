@@ -33,7 +33,6 @@ export const ServeSettings = z.object({
       /** Service-account tokens of the cluster, checked against the key set in TOKEN_KEYS_DIR. */
       tokens: z
         .object({
-          issuer: z.string(),
           audience: z.string(),
           /** `namespace/name`, or `namespace/*`. */
           serviceAccounts: z.array(z.string()).min(1),
@@ -48,8 +47,15 @@ export type ServeSettings = z.infer<typeof ServeSettings>;
 
 export const API_KEYS_DIR = '/api-keys';
 export const TOKEN_KEYS_DIR = '/token-keys';
-/** A JSON Web Key Set. */
 export const TOKEN_KEYS_FILE = 'jwks.json';
+/** What TOKEN_KEYS_FILE holds: the cluster's JSON Web Key Set, and whose it is. */
+export const TokenKeys = z.object({
+  issuer: z.string().min(1),
+  keys: z.array(z.looseObject({ kty: z.string() })).min(1),
+});
+export type TokenKeys = z.infer<typeof TokenKeys>;
+/** The ConfigMap the operator keeps it in, in each namespace with a service that takes tokens. */
+export const TOKEN_KEYS_CONFIG_MAP = 'slipway-token-keys';
 export const TLS_DIR = '/tls';
 /** The names a Secret of type kubernetes.io/tls has. */
 export const TLS_CERTIFICATE_FILE = 'tls.crt';

@@ -2,6 +2,7 @@
 import { dirname, join, resolve } from 'node:path';
 import {
   ANSWERS_DIR,
+  API_KEYS_DIR,
   CREDENTIALS_DIR,
   HELD_OUT_FILE,
   MODEL_DIR,
@@ -12,6 +13,8 @@ import {
   REFERENCES_DIR,
   ServerIdentity,
   ServeSettings,
+  TLS_DIR,
+  TOKEN_KEYS_DIR,
 } from '@slipway/contract';
 import { z } from 'zod';
 import { FailureError } from './failure.ts';
@@ -67,6 +70,10 @@ const ServeEnv = ModelEnv.extend({
   OPERATOR_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Holds the token that is shown there. */
   OPERATOR_TOKEN_DIR: Folder.default(OPERATOR_TOKEN_DIR),
+  /** Where keys and certificate lie that SERVE_SETTINGS asks for. */
+  API_KEYS_DIR: Folder.default(API_KEYS_DIR),
+  TOKEN_KEYS_DIR: Folder.default(TOKEN_KEYS_DIR),
+  TLS_DIR: Folder.default(TLS_DIR),
   /** How long a client of POST /train is kept waiting for the result. */
   TRAIN_WAIT_MS: Count(60_000, 600_000),
 });

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { runtimeThreads } from './cgroup.ts';
 import type { ServeConfig } from './config.ts';
 import { enterEmptyDirectory } from './empty-directory.ts';
+import { openAccess } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { drain } from './http/drain.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from './http/metrics.ts';
@@ -38,6 +39,15 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
     waitMs: config.TRAIN_WAIT_MS,
     hurry: afterStop(stopped, config.DRAIN_DELAY_MS + HURRY_MS),
   });
+  const access = await openAccess({
+    settings: config.SERVE_SETTINGS,
+    apiKeysDir: config.API_KEYS_DIR,
+    tokenKeysDir: config.TOKEN_KEYS_DIR,
+    tlsDir: config.TLS_DIR,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    registry: metrics.registry,
+    log,
+  });
   const server = createModelServer({
     state,
     protocols: PROTOCOLS,
@@ -46,7 +56,9 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
     log,
     maxBodyBytes: config.MAX_BODY_BYTES,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    ...access.options,
   });
+  access.follow(server);
   await listen(server, config);
   log.info({ port: (server.address() as AddressInfo).port, model: state.identity }, 'listening');
   void stopped.then(() => {
