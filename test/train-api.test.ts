@@ -10,6 +10,7 @@ import { runKeyFor } from '@slipway/contract';
 import type { KubeObject } from '../operator/src/api/meta.ts';
 import { createControl } from '../operator/src/control/control.ts';
 import { controlHandler } from '../operator/src/control/handler.ts';
+import { createVersionControl } from '../operator/src/control/versions.ts';
 import { InferenceService } from '../operator/src/controllers/inference-service/api.ts';
 import { temporaryFolder } from '../serving-image/test/folder.ts';
 import { iris } from '../serving-image/test/models.ts';
@@ -46,8 +47,10 @@ async function world(t: TestContext, lead: (stores: FakeStores, requestId: strin
   });
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const stopping = new AbortController().signal;
+  const access = { applierOf: async () => undefined, setVersion: async () => 2 };
   const handle = controlHandler({
     control,
+    versions: createVersionControl({ kube: () => kube, access }),
     callerOf: async () => service,
     missing: () => [],
     stopping,

@@ -40,3 +40,25 @@ export type RunAnswer = z.infer<typeof RunAnswer>;
 /** The answer to `POST <TRAIN_PATH>`. */
 export const TrainAnswer = RunAnswer.extend({ request_id: z.string() });
 export type TrainAnswer = z.infer<typeof TrainAnswer>;
+
+/**
+ * `GET`: which version a service asks for and how that goes, as soon as it is settled or `?wait=<seconds>` is over;
+ * `?generation=<n>` of an earlier answer asks about no state older than that one. `POST`: asks for another version.
+ */
+export const VERSION_PATH = '/control/v1/version';
+
+/** The body of `POST <VERSION_PATH>`: a number, a stage, `latest`, or `@` and an alias. */
+export const VersionRequest = z.strictObject({ version: z.unknown() });
+
+export const VersionAnswer = z.object({
+  /** SERVING: what is asked for answers on all replicas. FAILED: it will not, `error` says why. */
+  status: z.enum(['SERVING', 'ROLLING_OUT', 'FAILED']),
+  /** What spec.version says. */
+  requested: z.string(),
+  /** Of the object that says so. */
+  generation: z.int(),
+  /** The version that answers on all replicas. */
+  version: z.int().exactOptional(),
+  error: z.object({ reason: z.string(), message: z.string() }).exactOptional(),
+});
+export type VersionAnswer = z.infer<typeof VersionAnswer>;

@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { createCallers } from './control/callers.ts';
 import { type ControlDeps, createControl } from './control/control.ts';
 import { controlHandler, type HandlerOptions } from './control/handler.ts';
+import { createVersionControl } from './control/versions.ts';
 import { createControllers } from './controllers/index.ts';
 import { ModelVersion } from './controllers/model-version/api.ts';
 import { TrainingJob } from './controllers/training-job/api.ts';
@@ -20,6 +21,7 @@ import { leaseClient } from './kube/lease.ts';
 import { keyOf } from './kube/object-cache.ts';
 import { tenantAccess } from './kube/tenant.ts';
 import { openTransport, type Transport } from './kube/transport.ts';
+import { versionAccess } from './kube/version-access.ts';
 import { probesOf } from './probes.ts';
 import { createProjection } from './projection/projection.ts';
 import { createRequestPoll } from './projection/request-poll.ts';
@@ -204,8 +206,9 @@ type ControlParts = Pick<ControlDeps, 'kube' | 'enqueue'> & Pick<HandlerOptions,
 
 function openControl({ transport, stores, log }: Foundation, { kube, enqueue, ...rest }: ControlParts) {
   const control = createControl({ runs: stores.runs, requests: stores.requests, kube, enqueue });
+  const versions = createVersionControl({ kube, access: versionAccess(transport) });
   const callerOf = createCallers({ ...callerAccess(transport), kube, now });
-  return controlHandler({ control, callerOf, log, ...rest });
+  return controlHandler({ control, versions, callerOf, log, ...rest });
 }
 
 async function closed(server: Server): Promise<void> {

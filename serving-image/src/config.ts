@@ -76,6 +76,8 @@ const ServeEnv = ModelEnv.extend({
   TLS_DIR: Folder.default(TLS_DIR),
   /** How long a client of POST /train is kept waiting for the result. */
   TRAIN_WAIT_MS: Count(60_000, 600_000),
+  /** How long a client of POST /model/version is kept waiting for the rollout. */
+  VERSION_WAIT_MS: Count(30_000, 600_000),
 });
 
 export type FetchConfig = z.infer<typeof FetchEnv>;

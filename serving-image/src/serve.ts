@@ -15,9 +15,10 @@ import type { Logger } from './log.ts';
 import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
+import { versionRoutes } from './protocols/model-version.ts';
+import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
-import { type Operator, operatorAt } from './protocols/train-client.ts';
 
 /** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */
 const HURRY_MS = 5_000;
@@ -33,12 +34,13 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   };
   const metrics = createMetrics(state);
   collectProcessMetrics(metrics);
-  const training = trainRoutes({
+  const asking = {
     state,
     operator: operatorFor(config, log),
-    waitMs: config.TRAIN_WAIT_MS,
     hurry: afterStop(stopped, config.DRAIN_DELAY_MS + HURRY_MS),
-  });
+  };
+  const training = trainRoutes({ ...asking, waitMs: config.TRAIN_WAIT_MS });
+  const version = versionRoutes({ ...asking, waitMs: config.VERSION_WAIT_MS });
   const access = await openAccess({
     settings: config.SERVE_SETTINGS,
     apiKeysDir: config.API_KEYS_DIR,
@@ -51,7 +53,15 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   const server = createModelServer({
     state,
     protocols: PROTOCOLS,
-    app: createApp({ state, metrics, routes: [{ path: '/train', handler: training }], log }),
+    app: createApp({
+      state,
+      metrics,
+      routes: [
+        { path: '/train', handler: training },
+        { path: '/model/version', handler: version },
+      ],
+      log,
+    }),
     metrics,
     log,
     maxBodyBytes: config.MAX_BODY_BYTES,

@@ -12,6 +12,7 @@ import { KubeError } from '../kube/errors.ts';
 import { createCallers } from './callers.ts';
 import { createControl } from './control.ts';
 import { controlHandler } from './handler.ts';
+import { createVersionControl, type VersionAccess } from './versions.ts';
 
 const namespace = 'team-a';
 const slipway = 'slipway.dev/v1alpha1';
@@ -50,6 +51,8 @@ const holders: Record<string, TokenHolder | KubeError> = {
   broken: new KubeError(0, 'Unreachable', 'the API server cannot be reached (ECONNREFUSED)'),
 };
 
+const nobodyElse: VersionAccess = { applierOf: async () => undefined, setVersion: async () => 2 };
+
 /** While it is set the API server takes its time. */
 let hold: Promise<void> | undefined;
 
@@ -60,7 +63,7 @@ interface Heard {
   readonly headers: Headers;
 }
 
-async function operator(t: Pick<TestContext, 'after'>, options: { missing?: string[] } = {}) {
+async function operator(t: Pick<TestContext, 'after'>, options: { missing?: string[]; access?: VersionAccess } = {}) {
   const kube = new FakeKube();
   kube.put(pod('abalone-1', 'pod-uid', controlledBy('ReplicaSet', 'rs-uid')));
   kube.put(pod('orphan', 'orphan-uid'));
@@ -99,6 +102,7 @@ async function operator(t: Pick<TestContext, 'after'>, options: { missing?: stri
   const onAnswer = (route: string, status: number) => answered.push(`${route} ${status}`);
   const handle = controlHandler({
     control,
+    versions: createVersionControl({ kube: () => kube, access: options.access ?? nobodyElse }),
     callerOf,
     missing: () => options.missing ?? [],
     stopping: stop.signal,
@@ -469,4 +473,110 @@ test('a fault of ours says nothing of its cause', async (t) => {
   assert.equal(status, 500);
   assert.doesNotMatch(JSON.stringify(body), /secret/);
   assert.equal(logged.length, 1);
+});
+
+const digest = 'a'.repeat(64);
+const modelVersion = (version: number, more: { ready?: 'True' | 'False'; stage?: string; model?: string } = {}) => {
+  const { ready = 'True', stage = 'None', model = 'abalone' } = more;
+  const artifact = { uri: `s3://b/${version}`, files: [{ path: 'model.onnx', sha256: digest, size: 1 }], digest };
+  const said = { reason: 'Verified', message: 'the words of the version', lastTransitionTime: '2026-01-01T00:00:00Z' };
+  return object(slipway, 'ModelVersion', `${model}-v${version}`, `mv-${model}-${version}`, {
+    spec: { model, version, source: { uri: `s3://b/${version}` }, format: 'onnx', stage },
+    status: { version, artifact, conditions: [{ type: 'Ready', status: ready, ...said }] },
+  });
+};
+const switchable = (spec: object = {}) => service({ api: { allowVersionSwitch: true }, version: '1', ...spec });
+/** The service with what the operator says of it. */
+const saying = (status: string, reason: string, { version = 1, generation = 1 } = {}) => {
+  const told = switchable();
+  const condition = { type: 'Ready', status, reason, message: 'the words of the service', observedGeneration: 1 };
+  const conditions = [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }];
+  return { ...told, metadata: { ...told.metadata, generation }, status: { version, conditions } };
+};
+
+/** An operator whose service may be switched, with versions 1 (Production), 2, and 3, which is not ready. */
+async function switching(t: Pick<TestContext, 'after'>, applier?: string) {
+  const set: string[] = [];
+  const setVersion: VersionAccess['setVersion'] = async ({ metadata }, version) => {
+    set.push(`${metadata.uid} ${version}`);
+    return 7;
+  };
+  const told = await operator(t, { access: { applierOf: async () => applier, setVersion } });
+  told.kube
+    .put(switchable())
+    .put(modelVersion(1, { stage: 'Production' }))
+    .put(modelVersion(2));
+  told.kube.put(modelVersion(3, { ready: 'False' })).put(modelVersion(9, { model: 'other' }));
+  const ask = (version: unknown) =>
+    told.send('/control/v1/version', { method: 'POST', body: JSON.stringify({ version }) });
+  return { ...told, ask, set };
+}
+
+test('a client may ask for a version by number, stage or latest, and the very object of its pod is changed', async (t) => {
+  const { ask, set, answered } = await switching(t);
+  for (const version of [2, '2', 'Production', 'latest']) {
+    const { status, body } = await ask(version);
+    assert.deepEqual([status, body], [202, { status: 'ROLLING_OUT', requested: String(version), generation: 7 }]);
+  }
+  assert.deepEqual(set, ['svc-uid 2', 'svc-uid 2', 'svc-uid Production', 'svc-uid latest']);
+  assert.deepEqual(new Set(answered), new Set(['version 202']));
+});
+
+const unswitchable: [what: string, version: unknown, status: number, says: RegExp][] = [
+  ['a number no version has', '8', 404, /no version 8; there are 3, 2, 1/],
+  ['the number of another model', '9', 404, /no version 9/],
+  ['a stage no version is in', 'Staging', 404, /in stage Staging/],
+  ['an alias nobody gave', '@champion', 404, /alias champion/],
+  ['a version that is not proven', '3', 409, /not ready: Verified: the words of the version/],
+  ['what is no version', 'newest', 422, /got another string/],
+  ['a fraction', 1.5, 422, /got number/],
+  ['nothing', null, 422, /got null/],
+];
+for (const [what, version, status, says] of unswitchable) {
+  test(`${what} is ${status}, and nothing is changed`, async (t) => {
+    const { ask, set } = await switching(t);
+    const heard = await ask(version);
+    assert.equal(heard.status, status);
+    assert.match(JSON.stringify(heard.body.detail), says);
+    assert.deepEqual(set, []);
+  });
+}
+
+test('a service that does not allow it is not switched, nor one whose version somebody else declares', async (t) => {
+  const { ask, set, kube } = await switching(t, 'argocd');
+  const declared = await ask('2');
+  assert.equal(declared.status, 409);
+  assert.match(declared.body.detail, /declared by the field manager argocd/);
+  assert.equal((await ask('1')).status, 202, 'what is asked for already needs no change');
+  for (const api of [undefined, { trainingJob: 'abalone' }, { allowVersionSwitch: false }]) {
+    kube.put(service({ version: '1', ...(api && { api }) }));
+    const closed = await ask('2');
+    assert.equal(closed.status, 403);
+    assert.match(closed.body.detail, /set spec\.api\.allowVersionSwitch/);
+  }
+  assert.deepEqual(set, []);
+});
+
+test('how the rollout goes is read off the object, and never off an older one than was asked about', async (t) => {
+  const { send, kube } = await switching(t);
+  const look = async (query = '') => (await send(`/control/v1/version${query}`)).body;
+  assert.deepEqual(await look(), { status: 'ROLLING_OUT', requested: '1', generation: 1 });
+  kube.put(saying('True', 'Serving'));
+  assert.deepEqual(await look(), { status: 'SERVING', requested: '1', generation: 1, version: 1 });
+  assert.deepEqual(await look('?generation=2'), { status: 'ROLLING_OUT', requested: '1', generation: 2 });
+  kube.put(saying('True', 'Serving', { generation: 2 }));
+  assert.equal((await look()).status, 'ROLLING_OUT', 'the operator has not looked at this state yet');
+  kube.put(saying('False', 'RollingOut'));
+  assert.equal((await look()).status, 'ROLLING_OUT');
+  kube.put(saying('False', 'VersionRejected'));
+  const error = { reason: 'VersionRejected', message: 'the words of the service' };
+  assert.deepEqual(await look(), { status: 'FAILED', requested: '1', generation: 1, error });
+});
+
+test('whoever waits for a rollout is answered when it is done', async (t) => {
+  const { send, kube } = await switching(t);
+  kube.put(saying('False', 'RollingOut'));
+  const waiting = send('/control/v1/version?wait=20');
+  kube.put(saying('True', 'Serving'));
+  assert.equal((await waiting).body.status, 'SERVING');
 });

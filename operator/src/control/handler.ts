@@ -3,18 +3,29 @@
  * has its refusal, and a client never sees more of a fault of ours than that there was one.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { MAX_TRAIN_BYTES, MAX_WAIT_SECONDS, RUNS_PATH, TRAIN_PATH, TrainRequest } from '@slipway/contract';
+import {
+  MAX_TRAIN_BYTES,
+  MAX_WAIT_SECONDS,
+  RUNS_PATH,
+  TRAIN_PATH,
+  TrainRequest,
+  VERSION_PATH,
+  VersionRequest,
+} from '@slipway/contract';
 import { DatabaseUnavailableError, UnclaimedNamespaceError } from '@slipway/database';
+import type { z } from 'zod';
 import type { InferenceService } from '../controllers/inference-service/api.ts';
 import { KubeError } from '../kube/errors.ts';
 import { UnreadableObjectError } from '../kube/object-cache.ts';
 import type { Logger } from '../runtime/reconcile.ts';
 import type { Control } from './control.ts';
 import { ControlRefusal, conflict, notFound, tooMany, unauthorized, unavailable } from './refusal.ts';
+import type { VersionControl } from './versions.ts';
 import { createRoom, whenEnded } from './wait.ts';
 
 export interface HandlerOptions {
   readonly control: Control;
+  readonly versions: VersionControl;
   /** Whose pod the token belongs to; throws ControlRefusal 401 or 403. */
   readonly callerOf: (token: string) => Promise<InferenceService>;
   /** What this process still waits for before it can answer; empty: nothing. */
@@ -44,18 +55,19 @@ interface Answer {
 
 interface Route {
   /** A label from a fixed set. */
-  readonly name: 'train' | 'runs' | 'other';
-  readonly method: 'GET' | 'POST';
+  readonly name: 'train' | 'runs' | 'version' | 'other';
+  readonly methods: readonly string[];
 }
 
 const routeOf = (path: string): Route | undefined => {
-  if (path === TRAIN_PATH) return { name: 'train', method: 'POST' };
-  return path.startsWith(`${RUNS_PATH}/`) ? { name: 'runs', method: 'GET' } : undefined;
+  if (path === TRAIN_PATH) return { name: 'train', methods: ['POST'] };
+  if (path === VERSION_PATH) return { name: 'version', methods: ['GET', 'POST'] };
+  return path.startsWith(`${RUNS_PATH}/`) ? { name: 'runs', methods: ['GET'] } : undefined;
 };
 
 /** Answers everything below /control/v1/. Never throws. */
 export function controlHandler(options: HandlerOptions): (request: IncomingMessage, response: ServerResponse) => void {
-  const { control, callerOf, missing, stopping, log, onAnswer } = options;
+  const { control, versions, callerOf, missing, stopping, log, onAnswer } = options;
   const room = createRoom(ROOM);
 
   async function work(route: Route, exchange: Exchange): Promise<Answer> {
@@ -64,7 +76,8 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
     const { namespace } = service.metadata;
     if (!room.enter(namespace)) throw tooMany('too many requests are waiting for runs: try again');
     try {
-      return route.name === 'train' ? await train(service, request) : await run(service, url, exchange);
+      if (route.name === 'train') return await train(service, request);
+      return route.name === 'version' ? await version(service, exchange) : await run(service, url, exchange);
     } finally {
       room.leave(namespace);
     }
@@ -79,11 +92,28 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
 
   async function run(service: InferenceService, url: URL, { response }: Exchange): Promise<Answer> {
     const id = url.pathname.slice(RUNS_PATH.length + 1);
+    const body = await whenEnded(() => control.run(service, id), 'RUNNING', patienceOf(url, response));
+    return { status: 200, body };
+  }
+
+  async function version(service: InferenceService, { request, response, url }: Exchange): Promise<Answer> {
+    if (request.method === 'POST') {
+      const { version: wanted } = versionRequest(await bodyOf(request));
+      return { status: 202, body: await versions.switchTo(service, wanted) };
+    }
+    const token = tokenOf(request);
+    const generation = Number(url.searchParams.get('generation') ?? 0);
+    const least = Number.isSafeInteger(generation) ? generation : 0;
+    // The object as it is at each look, not as it was when the question came.
+    const look = async () => versions.current(await callerOf(token), least);
+    return { status: 200, body: await whenEnded(look, 'ROLLING_OUT', patienceOf(url, response)) };
+  }
+
+  /** For how long this client is kept waiting. */
+  function patienceOf(url: URL, response: ServerResponse): { ms: number; signal: AbortSignal } {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, stopping]);
-    const body = await whenEnded(() => control.run(service, id), { ms: waitOf(url) * 1000, signal });
-    return { status: 200, body };
+    return { ms: waitOf(url) * 1000, signal: AbortSignal.any([gone.signal, stopping]) };
   }
 
   function refusalFor(error: unknown, route: string): ControlRefusal {
@@ -104,9 +134,11 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
     const { request, response, url } = exchange;
     const name = route?.name ?? 'other';
     try {
-      if (!route) throw notFound(`not found: there are POST ${TRAIN_PATH} and GET ${RUNS_PATH}/<id>`);
-      if (request.method !== route.method) {
-        throw new ControlRefusal(405, `only ${route.method} is answered at ${url.pathname}`, { allow: route.method });
+      if (!route)
+        throw notFound(`not found: there are POST ${TRAIN_PATH}, GET ${RUNS_PATH}/<id>, GET and POST ${VERSION_PATH}`);
+      if (!route.methods.includes(request.method ?? '')) {
+        const allow = route.methods.join(', ');
+        throw new ControlRefusal(405, `only ${allow} is answered at ${url.pathname}`, { allow });
       }
       const [unmet] = missing();
       if (unmet !== undefined) throw unavailable(`the operator is not ready: ${unmet}`);
@@ -165,15 +197,19 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function trainRequest(text: string): TrainRequest {
+const trainRequest = (text: string): TrainRequest => parsedAs(TrainRequest, text, '{"parameters": {…}}');
+const versionRequest = (text: string): { version?: unknown } => parsedAs(VersionRequest, text, '{"version": "2"}');
+
+/** Throws 400 naming what was expected. */
+function parsedAs<T>(schema: z.ZodType<T>, text: string, expected: string): T {
   let body: unknown;
   try {
     body = JSON.parse(text);
   } catch {
-    throw new ControlRefusal(400, 'the body is not JSON: send {"parameters": {…}}');
+    throw new ControlRefusal(400, `the body is not JSON: send ${expected}`);
   }
-  const parsed = TrainRequest.safeParse(body);
+  const parsed = schema.safeParse(body);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new ControlRefusal(400, `the body is not {"parameters": {…}}: ${issue?.path.join('.')} ${issue?.message}`);
+  throw new ControlRefusal(400, `the body is not ${expected}: ${issue?.path.join('.')} ${issue?.message}`);
 }

@@ -1,20 +1,20 @@
-/** Asking again until a run has ended, for as long as somebody waits. */
+/** Asking again until something has ended, for as long as somebody waits. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunAnswer } from '@slipway/contract';
 
-/** How often Postgres is asked while somebody waits. */
+/** How often it is looked at while somebody waits. */
 const POLL_MS = 750;
 
-/** Resolves with how the run goes as soon as it has ended, after `ms`, or when the signal fires. */
-export async function whenEnded(
-  ask: () => Promise<RunAnswer>,
+/** Resolves with the answer as soon as it is no longer `going`, after `ms`, or when the signal fires. */
+export async function whenEnded<T extends { readonly status: string }>(
+  ask: () => Promise<T>,
+  going: T['status'],
   { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
-): Promise<RunAnswer> {
+): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
     const answer = await ask();
     const left = deadline - performance.now();
-    if (answer.status !== 'RUNNING' || left <= 0 || signal.aborted) return answer;
+    if (answer.status !== going || left <= 0 || signal.aborted) return answer;
     await delay(Math.min(POLL_MS, left), undefined, { signal }).catch(() => {});
   }
 }

@@ -10,7 +10,7 @@ import type { ServerState } from '../http/state.ts';
 import { typeName } from '../model/column.ts';
 import { invalid, parsedBody } from './fastapi.ts';
 import { isObject, parseJson } from './json.ts';
-import { isAway, type Operator } from './train-client.ts';
+import { isAway, type Operator, wantsAsync } from './operator-client.ts';
 
 export interface TrainingOptions {
   readonly state: ServerState;
@@ -27,7 +27,6 @@ const MAX_WAITING = 32;
 /** How long one question to the operator may take: short enough that its end is noticed when the operator restarts. */
 const WAIT_SECONDS = 10;
 const PAUSE_MS = 1_000;
-const RESPOND_ASYNC = /(^|,)\s*respond-async\s*([;,]|$)/i;
 
 /** Mounted at /train. Throws Refusals for the app to word. */
 export function trainRoutes({ state, operator, waitMs, hurry }: TrainingOptions): Router {
@@ -55,7 +54,7 @@ export function trainRoutes({ state, operator, waitMs, hurry }: TrainingOptions)
     const { bytes, release } = await readBody(request);
     try {
       const started = await asked.train(parametersIn(bytes), keyOf(request));
-      const isAsync = RESPOND_ASYNC.test(String(request.headers['prefer'] ?? ''));
+      const isAsync = wantsAsync(request.headers);
       if (isAsync) response.set('preference-applied', 'respond-async');
       const gone = new AbortController();
       response.once('close', () => gone.abort());

@@ -27,6 +27,12 @@ export const InferenceServiceSpec = z.object({
       trainingJob: ObjectName.exactOptional().describe(
         'POST /train starts runs of this TrainingJob of the namespace. Absent: it is refused. Setting or removing it rolls the pods.',
       ),
+      allowVersionSwitch: z
+        .boolean()
+        .exactOptional()
+        .describe(
+          'POST /model/version sets spec.version for whoever reaches the service. Absent or false: it is refused. Changing it rolls the pods.',
+        ),
     })
     .exactOptional()
     .describe('What clients of the service may ask for beside predictions.'),

@@ -76,9 +76,9 @@ const probes = (progressDeadlineSeconds: number) => ({
   livenessProbe: { ...httpGet('/livez'), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
 });
 
-/** What a server needs to ask the operator for runs; nothing when spec.api names no TrainingJob. */
+/** What a server needs to ask the operator for runs and versions; nothing when spec.api allows neither. */
 function controlAccess({ spec }: InferenceService, { operatorUrl }: Settings) {
-  if (spec.api?.trainingJob === undefined) return { volumes: [], mounts: [], env: {} };
+  if (spec.api?.trainingJob === undefined && !spec.api?.allowVersionSwitch) return { volumes: [], mounts: [], env: {} };
   return {
     volumes: [tokenVolume('operator-token', CONTROL_AUDIENCE, OPERATOR_TOKEN_FILE)],
     mounts: [readOnlyMount('operator-token', OPERATOR_TOKEN_DIR)],

@@ -1,8 +1,17 @@
 /** The operator's control API, as this pod asks it: with the token the kubelet keeps fresh, read at each use. */
 import { readFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OPERATOR_TOKEN_FILE, RUNS_PATH, RunAnswer, TRAIN_PATH, TrainAnswer } from '@slipway/contract';
+import {
+  OPERATOR_TOKEN_FILE,
+  RUNS_PATH,
+  RunAnswer,
+  TRAIN_PATH,
+  TrainAnswer,
+  VERSION_PATH,
+  VersionAnswer,
+} from '@slipway/contract';
 import { z } from 'zod';
 import { Refusal } from '../http/refusal.ts';
 import type { Logger } from '../log.ts';
@@ -14,8 +23,23 @@ export interface Operator {
    */
   train(parameters: string, key: string): Promise<TrainAnswer>;
   /** How a run goes, once it has ended or after `waitSeconds`. Throws as `train` does, or when `signal` fires. */
-  run(id: string, options: { readonly waitSeconds: number; readonly signal?: AbortSignal }): Promise<RunAnswer>;
+  run(id: string, options: Patience): Promise<RunAnswer>;
+  /** What the service asks for and how that goes, once it is settled or after `waitSeconds`. Throws as `run` does. */
+  version(options: Patience & { readonly generation?: number }): Promise<VersionAnswer>;
+  /** Asks for that version, whatever was sent as one. Throws as `train` does. */
+  switchTo(version: unknown): Promise<VersionAnswer>;
 }
+
+export interface Patience {
+  readonly waitSeconds: number;
+  readonly signal?: AbortSignal;
+}
+
+const RESPOND_ASYNC = /(^|,)\s*respond-async\s*([;,]|$)/i;
+
+/** True when the client wants to be told at once where to look (`Prefer: respond-async`, RFC 7240). */
+export const wantsAsync = (headers: IncomingHttpHeaders): boolean =>
+  RESPOND_ASYNC.test(String(headers['prefer'] ?? ''));
 
 export interface OperatorOptions {
   readonly url: string;
@@ -38,7 +62,7 @@ const Refused = z.object({
 });
 
 const away = (): Refusal =>
-  new Refusal(503, 'Runs cannot be started or looked at now: the operator does not answer; try again', {
+  new Refusal(503, 'This cannot be done now: the operator does not answer; try again', {
     'retry-after': '5',
   });
 
@@ -82,24 +106,40 @@ export function operatorAt({ url, tokenDir, log }: OperatorOptions): Operator {
     }
   }
 
+  /** What may be said twice is said again when nobody answers. */
+  async function insist(path: string, init: RequestInit): Promise<unknown> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await exchange(path, { method: 'POST', ...init }, [AbortSignal.timeout(ANSWER_MS)]);
+      } catch (error) {
+        if (!isAway(error) || tries === TRIES) throw error;
+      }
+      await sleep(PAUSE_MS);
+    }
+  }
+
+  const waitFor = (path: string, { waitSeconds, signal }: Patience): Promise<unknown> =>
+    exchange(path, {}, [AbortSignal.timeout(waitSeconds * 1000 + ANSWER_MS), ...(signal ? [signal] : [])]);
+
   return {
     async train(parameters, key) {
       const headers = { 'content-type': 'application/json', 'idempotency-key': key };
-      const init = { method: 'POST', headers, body: `{"parameters":${parameters}}` };
-      for (let tries = 1; ; tries++) {
-        try {
-          return TrainAnswer.parse(await exchange(TRAIN_PATH, init, [AbortSignal.timeout(ANSWER_MS)]));
-        } catch (error) {
-          if (!isAway(error) || tries === TRIES) throw error;
-        }
-        await sleep(PAUSE_MS);
-      }
+      return TrainAnswer.parse(await insist(TRAIN_PATH, { headers, body: `{"parameters":${parameters}}` }));
     },
 
-    async run(id, { waitSeconds, signal }) {
-      const path = `${RUNS_PATH}/${encodeURIComponent(id)}?wait=${waitSeconds}`;
-      const signals = [AbortSignal.timeout(waitSeconds * 1000 + ANSWER_MS), ...(signal ? [signal] : [])];
-      return RunAnswer.parse(await exchange(path, {}, signals));
+    async run(id, patience) {
+      const path = `${RUNS_PATH}/${encodeURIComponent(id)}?wait=${patience.waitSeconds}`;
+      return RunAnswer.parse(await waitFor(path, patience));
+    },
+
+    async version({ generation = 0, ...patience }) {
+      const path = `${VERSION_PATH}?wait=${patience.waitSeconds}&generation=${generation}`;
+      return VersionAnswer.parse(await waitFor(path, patience));
+    },
+
+    async switchTo(version) {
+      const headers = { 'content-type': 'application/json' };
+      return VersionAnswer.parse(await insist(VERSION_PATH, { headers, body: JSON.stringify({ version }) }));
     },
   };
 }
