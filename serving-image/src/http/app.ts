@@ -2,13 +2,15 @@
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import type { Logger } from '../log.ts';
 import { detailOf } from '../protocols/fastapi.ts';
+import { kserveV1Routes } from '../protocols/kserve-v1-metadata.ts';
 import { openInferenceRoutes } from '../protocols/open-inference-metadata.ts';
+import type { Tracking } from '../tracking.ts';
 import type { Metrics } from './metrics.ts';
 import { asRefusal, methodNotAllowed, Refusal } from './refusal.ts';
 import { isReady, type ServerState } from './state.ts';
 
-/** The version of the server itself, as `GET /v2` names it. */
-const SERVER_VERSION = '0.1.0';
+/** The version of the server itself, as `GET /v2` and `GET /version` name it. */
+export const SERVER_VERSION = '0.1.0';
 
 export interface Route {
   readonly path: string;
@@ -21,9 +23,11 @@ export interface AppOptions {
   /** What else answers, each below its path. */
   readonly routes: readonly Route[];
   readonly log: Logger;
+  /** How the registry is; absent: there is none. */
+  readonly tracking?: () => Tracking;
 }
 
-export function createApp({ state, metrics, routes, log }: AppOptions): Express {
+export function createApp({ state, metrics, routes, log, tracking = () => 'disabled' }: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -35,11 +39,22 @@ export function createApp({ state, metrics, routes, log }: AppOptions): Express 
   };
   get('/livez', (_, response) => void response.json({ status: 'ok' }));
   get('/readyz', (_, response) => void response.status(isReady(state) ? 200 : 503).json({ status: phase(state) }));
-  get('/health', (_, response) => void response.status(state.model ? 200 : 503).json(healthOf(state)));
+  get('/health', (_, response) => void response.status(state.model ? 200 : 503).json(healthOf(state, tracking())));
+  // What MLflow's own server answers to its clients and to SageMaker's probes.
+  get(
+    '/ping',
+    (_, response) =>
+      void response
+        .status(isReady(state) ? 200 : 503)
+        .type('json')
+        .send('\n'),
+  );
+  get('/version', (_, response) => void response.type('text/plain').send(SERVER_VERSION));
   get('/metrics', async (_, response) => {
     const text = await metrics.registry.metrics();
     response.set('content-type', metrics.registry.contentType).send(text);
   });
+  app.use('/v1', kserveV1Routes(state), errorsAs('error', log));
   app.use('/v2', openInferenceRoutes(state, SERVER_VERSION), errorsAs('error', log));
   for (const { path, handler } of routes) app.use(path, handler);
   app.use(() => {
@@ -51,7 +66,7 @@ export function createApp({ state, metrics, routes, log }: AppOptions): Express 
 
 const phase = (state: ServerState): string => (state.isDraining ? 'draining' : state.model ? 'ok' : 'loading');
 
-function healthOf(state: ServerState): object {
+function healthOf(state: ServerState, tracking: Tracking): object {
   const { name, version, digest } = state.identity;
   return {
     status: phase(state),
@@ -63,6 +78,7 @@ function healthOf(state: ServerState): object {
     sha256: digest,
     ...(state.model && { engine: state.model.engine, engine_reason: state.model.engineReason }),
     uptime_seconds: Math.round(state.uptime()),
+    tracking,
   };
 }
 
