@@ -31,16 +31,21 @@ export function openApiKeys({ dir, log, everyMs }: ApiKeyOptions): ApiKeys {
   // Digests are of this process only: what is compared can be neither foreseen nor looked up.
   const salt = randomBytes(32).toString('base64');
   const digestOf = (key: string): Buffer => hash('sha256', `${salt}${key}`, 'buffer');
-  let digests: readonly Buffer[] = [];
+  const first = readMounted(dir);
+  let digests: readonly Buffer[] = [...usable(first.files, log)].map(digestOf);
   const take = (files: ReadonlyMap<string, string>): void => {
     digests = [...usable(files, log)].map(digestOf);
     if (digests.length === 0) log.error({}, `no API keys are left, so every request is refused: ${CURE}`);
     else log.info({ clients: digests.length }, 'API keys read');
   };
-  digests = [...usable(readMounted(dir), log)].map(digestOf);
   if (digests.length === 0) throw new FailureError('InvalidConfiguration', `there are no API keys: ${CURE}`);
   const onError = (err: unknown): void => log.error({ err }, 'API keys cannot be read; those read before stay good');
-  const stop = followMounted(dir, take, { onError, ...(everyMs !== undefined && { everyMs }) });
+  const stop = followMounted(dir, {
+    since: first.mark,
+    onChange: take,
+    onError,
+    ...(everyMs !== undefined && { everyMs }),
+  });
   return {
     count: () => digests.length,
     knows(key) {

@@ -58,7 +58,8 @@ function keysIn(files: ReadonlyMap<string, string>): Keys {
 export function openTokens({ dir, audience, serviceAccounts, log, now = Date.now, everyMs }: TokenOptions): Tokens {
   const remembered = createMemory();
   const listed = new Set(serviceAccounts);
-  let keys = firstKeys(dir);
+  const first = firstKeys(dir);
+  let { keys } = first;
   let checking = 0;
   const take = (files: ReadonlyMap<string, string>): void => {
     keys = keysIn(files);
@@ -68,7 +69,12 @@ export function openTokens({ dir, audience, serviceAccounts, log, now = Date.now
   };
   const onError = (err: unknown): void =>
     log.error({ err }, `the keys of the cluster cannot be read; those read before stay good: ${CURE}`);
-  const stop = followMounted(dir, take, { onError, ...(everyMs !== undefined && { everyMs }) });
+  const stop = followMounted(dir, {
+    since: first.mark,
+    onChange: take,
+    onError,
+    ...(everyMs !== undefined && { everyMs }),
+  });
 
   async function verify(token: string, digest: string): Promise<TokenVerdict> {
     const { issuer, keyFor } = keys;
@@ -108,9 +114,10 @@ export function openTokens({ dir, audience, serviceAccounts, log, now = Date.now
   };
 }
 
-function firstKeys(dir: string): Keys {
+function firstKeys(dir: string): { keys: Keys; mark: string } {
   try {
-    return keysIn(readMounted(dir));
+    const { files, mark } = readMounted(dir);
+    return { keys: keysIn(files), mark };
   } catch {
     throw new FailureError('InvalidConfiguration', `there are no keys to check tokens with: ${CURE}`);
   }

@@ -24,21 +24,29 @@ const stateOf = (dir: string): string => orUndefined(() => realpathSync(join(dir
 const namesIn = (folder: string): string[] =>
   (orUndefined(() => readdirSync(folder)) ?? []).filter((name) => !name.startsWith('..')).sort();
 
-/** The files of a mounted object by name; none when there is no such folder. Throws when a file cannot be read. */
-export function readMounted(dir: string): ReadonlyMap<string, string> {
+/** One state of a mounted object. */
+export interface Mounted {
+  /** By name; none when there is no such folder. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Another one as soon as the files have changed. */
+  readonly mark: string;
+}
+
+/** The files as they are now. Throws when one cannot be read. */
+export function readMounted(dir: string): Mounted {
   const folder = stateOf(dir);
+  // Taken before the files are read: what changes meanwhile is seen the next time.
+  const mark = markOf(folder);
   const files = new Map<string, string>();
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
     const text = orUndefined(() => (statSync(path).isFile() ? readFileSync(path, 'utf8') : undefined));
     if (text !== undefined) files.set(name, text);
   }
-  return files;
+  return { files, mark };
 }
 
-/** Changes whenever the files do. */
-function fingerprint(dir: string): string {
-  const folder = stateOf(dir);
+function markOf(folder: string): string {
   const marks = namesIn(folder).map((name) => {
     const stat = orUndefined(() => statSync(join(folder, name)));
     return `${name} ${stat?.ino} ${stat?.mtimeMs} ${stat?.size}`;
@@ -46,30 +54,37 @@ function fingerprint(dir: string): string {
   return [folder, ...marks].join('\n');
 }
 
-/**
- * Calls `onChange` with the files after each change of the folder, until the returned function is called; keeps no
- * process alive. What `onChange` throws goes to `onError`, as does a folder that cannot be read, which is tried again.
- */
-export function followMounted(
-  dir: string,
-  onChange: (files: ReadonlyMap<string, string>) => void,
-  { onError, everyMs = POLL_MS }: { readonly onError: (error: unknown) => void; readonly everyMs?: number },
-): () => void {
-  let seen: string | undefined;
+export interface Following {
+  /** The state that is known already. */
+  readonly since: string;
+  readonly onChange: (files: ReadonlyMap<string, string>) => void;
+  /** Told once per change what `onChange` threw, or why the folder cannot be read; it is looked at again. */
+  readonly onError: (error: unknown) => void;
+  readonly everyMs?: number;
+}
+
+/** Looks at the folder until the returned function is called; keeps no process alive. */
+export function followMounted(dir: string, { since, onChange, onError, everyMs = POLL_MS }: Following): () => void {
+  let seen = since;
   const look = (): void => {
+    let next: Mounted | undefined;
     try {
-      // Taken before the files are read: what changes meanwhile is seen the next time.
-      const now = fingerprint(dir);
-      if (now === seen) return;
-      const isFirst = seen === undefined;
-      const files = readMounted(dir);
-      seen = now;
-      if (!isFirst) onChange(files);
+      if (markOf(stateOf(dir)) === seen) return;
+      next = readMounted(dir);
+      seen = next.mark;
+    } catch (error) {
+      if (seen !== UNREADABLE) onError(error);
+      seen = UNREADABLE;
+      return;
+    }
+    try {
+      onChange(next.files);
     } catch (error) {
       onError(error);
     }
   };
-  look();
   const timer = setInterval(look, everyMs).unref();
   return () => clearInterval(timer);
 }
+
+const UNREADABLE = '';

@@ -80,7 +80,7 @@ export function openCertificate({ dir, handshakeTimeoutMs, registry, log, everyM
     if (expires.getTime() < Date.now()) log.warn(fields, 'the certificate has expired: clients will refuse it');
     else log.info(fields, 'certificate read');
   };
-  const first = firstPair(dir);
+  const { pair: first, mark } = firstPair(dir);
   tell(first);
   let stop = (): void => {};
   return {
@@ -102,7 +102,7 @@ export function openCertificate({ dir, handshakeTimeoutMs, registry, log, everyM
           `the new certificate cannot be used, the old one is still shown: ${CURE}`,
         );
       };
-      stop = followMounted(dir, show, { onError, ...(everyMs !== undefined && { everyMs }) });
+      stop = followMounted(dir, { since: mark, onChange: show, onError, ...(everyMs !== undefined && { everyMs }) });
     },
     stop: () => stop(),
   };
@@ -110,9 +110,10 @@ export function openCertificate({ dir, handshakeTimeoutMs, registry, log, everyM
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-function firstPair(dir: string): Pair {
+function firstPair(dir: string): { pair: Pair; mark: string } {
   try {
-    return pairIn(readMounted(dir));
+    const { files, mark } = readMounted(dir);
+    return { pair: pairIn(files), mark };
   } catch (error) {
     throw new FailureError('InvalidConfiguration', `${messageOf(error)}: ${CURE}`);
   }
