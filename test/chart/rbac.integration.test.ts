@@ -166,9 +166,10 @@ test('the operator may do to children what it does, and no more', () => {
     ['apps', 'deployments'],
     ['', 'services'],
     ['policy', 'poddisruptionbudgets'],
+    ['autoscaling', 'horizontalpodautoscalers'],
   ] as const;
-  // The operator deletes Jobs and Deployments only; the garbage collector does the rest.
-  const deleted = new Set(['jobs', 'deployments']);
+  // The operator deletes Jobs, Deployments and autoscalers only; the garbage collector does the rest.
+  const deleted = new Set(['jobs', 'deployments', 'horizontalpodautoscalers']);
   const writes = flat(granted).filter((right) => !reading.has(right.split(':')[1] as string));
   const expected = [
     ...children.flatMap(([group, resource]) =>

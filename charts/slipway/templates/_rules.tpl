@@ -32,6 +32,10 @@
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+# Those of spec.autoscaling; of others it must know, so as not to fight one that scales a Deployment of ours.
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
 # Why a pod does not run is read off its status; logs and exec are not needed.
 - apiGroups: [""]
   resources: [pods]

@@ -2,7 +2,15 @@
 import { EngineChoice } from '@slipway/contract';
 import { z } from 'zod';
 import { commonStatus, customResource, MAX_NAME_LENGTH } from '../../api/custom-resource.ts';
-import { atomic, Duration, ObjectName, RegisteredModelName, Resources, VersionSelector } from '../../api/fields.ts';
+import {
+  atomic,
+  cel,
+  Duration,
+  ObjectName,
+  RegisteredModelName,
+  Resources,
+  VersionSelector,
+} from '../../api/fields.ts';
 
 export const InferenceServiceSpec = z.object({
   model: RegisteredModelName.describe('The registered model to serve.'),
@@ -14,6 +22,28 @@ export const InferenceServiceSpec = z.object({
   engine: EngineChoice.default('auto').describe(
     'What computes the model. auto: plain JavaScript made from the graph where it proves equal to onnxruntime at load, else onnxruntime. compiled: as auto, but a version that cannot be compiled is rejected. onnxruntime: always that. Another value rolls the pods.',
   ),
+  autoscaling: z
+    .object({
+      minReplicas: z.int().min(1).max(1000).default(1).describe('Never fewer pods.'),
+      maxReplicas: z.int().min(1).max(1000).describe('Never more pods.'),
+      targetCPUUtilization: z
+        .int()
+        .min(1)
+        .max(1000)
+        .default(80)
+        .describe('Per cent of the CPU request of the model server that its pods are to use on average.'),
+    })
+    .meta(
+      cel({
+        rule: 'self.minReplicas <= self.maxReplicas',
+        message: 'autoscaling.minReplicas must not be above autoscaling.maxReplicas',
+        fieldPath: '.minReplicas',
+      }),
+    )
+    .exactOptional()
+    .describe(
+      'A HorizontalPodAutoscaler on CPU writes spec.replicas: leave replicas out of the manifest then. replicas: 0 stops the service all the same; removing this keeps the number of pods.',
+    ),
   rollout: z
     .object({
       progressDeadline: Duration.default('2m').describe(

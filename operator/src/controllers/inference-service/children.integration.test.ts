@@ -5,6 +5,7 @@ import { dropNamespace, kubectl, makeNamespace, uniqueNamespace } from '../../..
 import type { KubeObject } from '../../api/meta.ts';
 import type { Settings } from '../ports.ts';
 import { InferenceService } from './api.ts';
+import { autoscalerFor } from './autoscaling.ts';
 import { deploymentFor, templateOf } from './deployment.ts';
 import { budgetFor } from './pod-disruption-budget.ts';
 import { serviceFor } from './service.ts';
@@ -32,7 +33,7 @@ const settings: Settings = {
 };
 const deploymentOf = (service: InferenceService) =>
   deploymentFor(service, { version: 1, digest: sha256, artifact }, settings);
-const owner = serviceWith({});
+const owner = serviceWith({ autoscaling: { maxReplicas: 3 } });
 const deployment = deploymentOf(owner);
 const pod = { apiVersion: 'v1', kind: 'Pod', ...deployment.spec.template };
 const training = deploymentOf(serviceWith({ api: { trainingJob: 'iris' } }));
@@ -43,7 +44,8 @@ const serverTakes = (object: object): string =>
     input: JSON.stringify(object),
   });
 
-for (const child of [deployment, serviceFor(owner), budgetFor(owner)] as readonly KubeObject[]) {
+const children = [deployment, serviceFor(owner), budgetFor(owner), autoscalerFor(owner)];
+for (const child of children as readonly KubeObject[]) {
   test(`the ${child.kind} is taken under strict validation`, () => {
     assert.match(serverTakes(child), /serverside-applied/);
   });

@@ -51,8 +51,12 @@ const SERVER_RESOURCES = { requests: { cpu: '100m', memory: '128Mi' }, limits: {
 function serverResources(resources: Resources | undefined): Resources {
   if (!resources) return SERVER_RESOURCES;
   const { requests, limits } = resources;
-  // A default request above the user's limit would be refused; without requests Kubernetes takes the limits.
-  const base = limits && !requests ? {} : SERVER_RESOURCES.requests;
+  // A default request above the user's limit would be refused; where there is a limit alone Kubernetes takes that. The
+  // others stay: an autoscaler has nothing to go by without a request.
+  const { cpu, memory } = SERVER_RESOURCES.requests;
+  const base = requests
+    ? { cpu, memory }
+    : { ...(limits?.cpu === undefined && { cpu }), ...(limits?.memory === undefined && { memory }) };
   return { requests: { ...base, ...requests }, limits: limits ?? {} };
 }
 
@@ -149,13 +153,18 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
 }
 
 /** The Deployment that serves `release`. Pure: the same input gives the same pods, so going back restarts nothing. */
-export function deploymentFor(owner: InferenceService, release: Release, settings: Settings): DesiredDeployment {
+export function deploymentFor(
+  owner: InferenceService,
+  release: Release,
+  settings: Settings,
+  replicas = owner.spec.replicas,
+): DesiredDeployment {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { ...childKey(owner), labels: labelsFor(owner), ownerReferences: [controllerReference(owner)] },
     spec: {
-      replicas: owner.spec.replicas,
+      replicas,
       revisionHistoryLimit: 3,
       progressDeadlineSeconds: durationSeconds(owner.spec.rollout.progressDeadline),
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: '25%' } },

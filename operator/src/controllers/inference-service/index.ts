@@ -1,4 +1,5 @@
 import { Deployment } from '../../api/deployment.ts';
+import { HorizontalPodAutoscaler, scaledDeployment } from '../../api/horizontal-pod-autoscaler.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import { PodDisruptionBudget } from '../../api/pod-disruption-budget.ts';
@@ -35,12 +36,19 @@ const serviceOf = ({ metadata }: KubeObject) => {
   return name === undefined ? [] : [{ namespace: metadata.namespace, name }];
 };
 
+/** The key of the InferenceService whose Deployment somebody else's autoscaler scales. */
+const scaledService = (changed: KubeObject) => {
+  const name = scaledDeployment(changed);
+  return name === undefined ? [] : [{ namespace: changed.metadata.namespace, name }];
+};
+
 /** Serves the wanted version of a model and rolls to another without losing a request. */
 export const inferenceServiceController = (deps: ControllerDeps): ControllerDefinition<InferenceService> => ({
   for: InferenceService,
-  owns: [Deployment, Service, PodDisruptionBudget],
+  owns: [Deployment, Service, PodDisruptionBudget, HorizontalPodAutoscaler],
   watches: [
     { kind: Pod, keys: serviceOf },
+    { kind: HorizontalPodAutoscaler, keys: scaledService },
     {
       kind: ModelVersion,
       keys: (changed, kube) => {

@@ -3,11 +3,13 @@ import { shortHash } from '@slipway/contract';
 import { type Deployment, isRolledOut, podsRefused } from '../../api/deployment.ts';
 import { durationSeconds } from '../../api/fields.ts';
 import type { DependencyHealth } from '../../api/health.ts';
+import type { HorizontalPodAutoscaler } from '../../api/horizontal-pod-autoscaler.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { ModelVersion } from '../model-version/api.ts';
 import { knownOutage } from '../outage.ts';
 import type { Settings } from '../ports.ts';
 import { type InferenceService, RETRY_ANNOTATION } from './api.ts';
+import { wantedReplicas } from './autoscaling.ts';
 import type { DeploymentFacts, Memory, Situation, Wanted } from './decide.ts';
 import { deploymentFor, releaseOf, templateOf } from './deployment.ts';
 import { podFacts } from './pods.ts';
@@ -21,6 +23,8 @@ export interface Observed {
   /** The Deployment the owner controls. */
   readonly deployment: Deployment | undefined;
   readonly pods: readonly Pod[];
+  /** All of the namespace, whoever made them. */
+  readonly autoscalers: readonly HorizontalPodAutoscaler[];
 }
 
 /** What is beside the cluster: the administrator's settings, the monitor's last word, the time. */
@@ -34,7 +38,7 @@ export function situationOf(observed: Observed, { settings, health, now }: Surro
   const { owner, versions, deployment, pods } = observed;
   const storageOutage = knownOutage('objectStorage', health);
   return {
-    wanted: wantedBy(owner),
+    wanted: { ...wantedBy(owner), replicas: wantedReplicas(owner, deployment, observed.autoscalers) },
     versions: versionFacts(versions),
     ...(deployment && { deployment: deploymentFacts(owner, deployment, settings) }),
     pods: podFacts(pods),

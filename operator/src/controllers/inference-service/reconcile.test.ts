@@ -7,6 +7,7 @@ import { FakeKube } from '../../../../test/fake-kube.ts';
 import { Deployment } from '../../api/deployment.ts';
 import { TerminalError } from '../../api/errors.ts';
 import type { DependencyHealth } from '../../api/health.ts';
+import { HorizontalPodAutoscaler } from '../../api/horizontal-pod-autoscaler.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import { PodDisruptionBudget } from '../../api/pod-disruption-budget.ts';
@@ -273,6 +274,84 @@ test('a version that cannot start is rejected, the template goes back byte for b
   await converge(here, brokenTwo);
   assert.equal(here.condition('Ready').said, 'True/Serving');
   assert.match(here.condition('Ready').message, /version 2 is passed over: rejected, DigestMismatch/);
+});
+
+const autoscaling = { minReplicas: 1, maxReplicas: 4 };
+const autoscaler = (target: object, metadata: object = {}): KubeObject =>
+  ({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { namespace: 'team-a', name: 'by-hand', ...metadata },
+    spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', ...target } },
+  }) as KubeObject;
+const replicasOf = ({ kube }: ReturnType<typeof world>) => kube.get(Deployment, key)?.spec.replicas;
+
+test('spec.autoscaling makes an autoscaler on the service itself; taking it out removes it and keeps the number', async () => {
+  const here = world({ version: 1, autoscaling });
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const { spec } = here.kube.objects.get('HorizontalPodAutoscaler/team-a/iris') as unknown as { spec: object };
+  assert.deepEqual(spec, {
+    scaleTargetRef: { apiVersion, kind: 'InferenceService', name: 'iris' },
+    minReplicas: 1,
+    maxReplicas: 4,
+    metrics: [
+      {
+        type: 'ContainerResource',
+        containerResource: {
+          name: 'cpu',
+          container: 'server',
+          target: { type: 'Utilization', averageUtilization: 80 },
+        },
+      },
+    ],
+  });
+  here.patch({ replicas: 3 });
+  await converge(here);
+  assert.equal(replicasOf(here), 3);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  const { autoscaling: _gone, ...rest } = here.object().spec;
+  here.kube.put({ ...here.object(), spec: rest } as KubeObject);
+  await converge(here);
+  assert.equal(here.kube.get(HorizontalPodAutoscaler, key), undefined);
+  assert.equal(replicasOf(here), 3);
+});
+
+test('an autoscaler that somebody put on the Deployment is not fought; without it spec.replicas counts again', async () => {
+  const here = world({ version: 1 });
+  here.kube.put(modelVersion(1)).put(autoscaler({ name: 'iris' }));
+  await converge(here);
+  const deployment = here.kube.objects.get('Deployment/team-a/iris') as unknown as KubeObject & { spec: object };
+  here.kube.put({ ...deployment, spec: { ...deployment.spec, replicas: 3 } } as KubeObject);
+  const applied = () => here.kube.calls.filter((call) => call === 'apply Deployment iris').length;
+  const before = applied();
+  await converge(here);
+  assert.equal(replicasOf(here), 3);
+  assert.equal(applied(), before);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  here.patch({ replicas: 0 });
+  await converge(here);
+  assert.equal(replicasOf(here), 0);
+  here.patch({ replicas: 1 });
+  here.kube.drop(HorizontalPodAutoscaler, { namespace: 'team-a', name: 'by-hand' });
+  await converge(here);
+  assert.equal(replicasOf(here), 1);
+});
+
+test('an autoscaler of that name that somebody else made is left alone, and the service answers', async () => {
+  const here = world({ version: 1, autoscaling });
+  here.kube.put(modelVersion(1)).put(autoscaler({ name: 'other' }, { name: 'iris' }));
+  here.kube.onWrite = (call) => {
+    // The fake cluster takes every apply; the real one refuses what is not ours.
+    if (call === 'apply HorizontalPodAutoscaler iris') throw new TerminalError('NameTaken', 'it exists already');
+  };
+  for (let round = 0; round < 4; round++) {
+    await here.turn();
+    kubelet(here.kube);
+  }
+  assert.equal(here.condition('Ready').said, 'False/NameTaken');
+  assert.equal(replicasOf(here), 1);
+  here.queue.close();
 });
 
 const dyingTwo = (version: string): Health => (version === '2' ? 'dying' : 'ready');

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Deployment } from '../../api/deployment.ts';
 import { TerminalError } from '../../api/errors.ts';
+import { HorizontalPodAutoscaler } from '../../api/horizontal-pod-autoscaler.ts';
 import { isControlledBy } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
@@ -9,6 +10,7 @@ import { ModelVersion } from '../model-version/api.ts';
 import { knownOutage, type Outage, outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { type InferenceService, type InferenceServiceStatus, READY } from './api.ts';
+import { autoscalerFor } from './autoscaling.ts';
 import { begins, type Decision, decide, type Memory, type Situation, usedBy } from './decide.ts';
 import { deploymentFor } from './deployment.ts';
 import { childKey, podLabels } from './names.ts';
@@ -36,7 +38,7 @@ export async function reconcile(
   if (outage) return { status: statusFor({ owner, situation, decision, outage }), requeueAfterMs: OUTAGE_RETRY_MS };
   const status = statusFor({ owner, situation, decision });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
-  await act(deps, ctx, observed, decision);
+  await act(deps, ctx, observed, held);
   const waits = [decision.lookAgainAfterMs, tenant === 'kept' ? TENANT_RETRY_MS : undefined].filter(
     (ms) => ms !== undefined,
   );
@@ -51,6 +53,7 @@ function observe({ kube }: Context, owner: InferenceService): Observed {
     versions: kube.list(ModelVersion, { namespace }).filter(({ spec }) => spec.model === owner.spec.model),
     deployment: deployment && isControlledBy(deployment, owner) ? deployment : undefined,
     pods: kube.list(Pod, { namespace, labels: podLabels(owner) }),
+    autoscalers: kube.list(HorizontalPodAutoscaler, { namespace }),
   };
 }
 
@@ -117,11 +120,23 @@ const isNews = ({ serving, rejected }: Decision, memory: Memory): boolean =>
 async function act(
   { settings }: ControllerDeps,
   { kube }: Context,
-  { owner, deployment }: Observed,
-  decision: Decision,
+  observed: Observed,
+  { situation, decision }: Held,
 ): Promise<void> {
+  const { owner, deployment } = observed;
+  const { replicas } = situation.wanted;
   await kube.apply(serviceFor(owner));
-  if (decision.act.do === 'apply') await kube.apply(deploymentFor(owner, decision.act.release, settings));
+  if (decision.act.do === 'apply') await kube.apply(deploymentFor(owner, decision.act.release, settings, replicas));
   if (decision.act.do === 'delete' && deployment) await kube.delete(Deployment, deployment);
   await kube.apply(budgetFor(owner));
+  await scale(kube, observed);
+}
+
+/** Last, so that an autoscaler of that name which is somebody else's keeps nothing from answering. */
+async function scale(kube: Context['kube'], { owner, autoscalers }: Observed): Promise<void> {
+  const wanted = autoscalerFor(owner);
+  if (wanted) return kube.apply(wanted);
+  const { name } = owner.metadata;
+  const left = autoscalers.find((one) => one.metadata.name === name && isControlledBy(one, owner));
+  if (left) await kube.delete(HorizontalPodAutoscaler, left);
 }
