@@ -196,3 +196,30 @@ export function network(widths: readonly number[]): TestModel {
     }),
   };
 }
+
+/** Gives back one column of every type, each under its name and `_out`. */
+export const manyTypes: TestModel = (() => {
+  const types = {
+    float16: 10,
+    float32: FLOAT,
+    float64: 11,
+    int8: 3,
+    int16: 5,
+    int32: 6,
+    int64: INT64,
+    uint8: 2,
+    uint16: 4,
+    uint32: 12,
+    uint64: 13,
+    bool: BOOL,
+    string: STRING,
+  };
+  const names = Object.keys(types);
+  return {
+    onnx: model({
+      nodes: names.map((name) => node({ op: 'Identity', inputs: [name], outputs: [`${name}_out`] })),
+      inputs: Object.entries(types).map(([name, type]) => tensorValue(name, type, ['N'])),
+      outputs: Object.entries(types).map(([name, type]) => tensorValue(`${name}_out`, type, ['N'])),
+    }),
+  };
+})();

@@ -38,7 +38,10 @@ describe('Open Inference Protocol V2', () => {
   };
 
   test('the metadata names the model, its version and its tensors', async () => {
-    assert.deepEqual(await get('/v2'), [200, { name: 'slipway', version: '0.1.0', extensions: [] }]);
+    assert.deepEqual(await get('/v2'), [
+      200,
+      { name: 'slipway', version: '0.1.0', extensions: ['binary_tensor_data'] },
+    ]);
     assert.deepEqual(await get('/v2/health/live'), [200, { live: true }]);
     assert.deepEqual(await get('/v2/health/ready'), [200, { live: true, ready: true }]);
     assert.deepEqual(await get('/v2/models'), [200, { models: ['iris'] }]);
@@ -132,7 +135,7 @@ describe('Open Inference Protocol V2', () => {
     [
       'binary data',
       { inputs: [features({ data: undefined, parameters: { binary_data_size: 16 } })] },
-      /binary tensor extension is not supported/,
+      /Inference-Header-Content-Length is missing/,
     ],
     [
       'an unknown output',

@@ -13,5 +13,5 @@ export function checkContent(headers: IncomingHttpHeaders, contentTypes: readonl
     (parameter) => !/^\s*charset=/.test(parameter) || /=\s*"?utf-?8"?\s*$/.test(parameter),
   );
   if (contentTypes.includes(essence.trim()) && isUtf8) return;
-  throw unsupportedMediaType(contentTypes.join(' or '));
+  throw unsupportedMediaType(contentTypes.filter((known) => known !== '').join(' or '));
 }

@@ -58,6 +58,17 @@ const ARRAYS = {
   bool: Uint8Array,
 } as const;
 
+/** How many bytes one value takes. */
+export const bytesPerValue = (type: Exclude<TensorType, 'string'>): number => ARRAYS[type].BYTES_PER_ELEMENT;
+
+/** The numbers in little-endian bytes: the very same memory where it is aligned for them, else a copy. */
+export function viewOf(type: Exclude<TensorType, 'string'>, bytes: Uint8Array): TensorData {
+  const size = bytesPerValue(type);
+  // A Buffer's own slice would not copy.
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : Uint8Array.prototype.slice.call(bytes);
+  return new ARRAYS[type](buffer as ArrayBuffer, byteOffset, length / size);
+}
+
 /** Room for `length` values, all zero, false or ''. */
 export const allocate = (type: TensorType, length: number): TensorData =>
   type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[type](length);

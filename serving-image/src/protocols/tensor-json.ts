@@ -3,7 +3,6 @@ import { Refusal } from '../http/refusal.ts';
 import { isMissing, listOfTexts, missingValue, typeName } from '../model/column.ts';
 import { allocate, elementCount, type Tensor, type TensorSpec, type TensorType } from '../model/tensor.ts';
 import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
-import { isObject } from './json.ts';
 
 export const DATATYPES: Readonly<Record<TensorType, string>> = {
   float16: 'FP16',
@@ -33,15 +32,12 @@ export interface TensorLimits {
   readonly rules: TensorRules;
 }
 
-/**
- * One input of a request as a tensor of the model; null stands for a value that may be missing. Throws Refusal(400)
- * naming input, place and types, never values.
- */
-export function parseTensor(
-  input: Record<string, unknown>,
+/** The shape of one input, its datatype and shape being those of the model. Throws Refusal(400) as `parseTensor` does. */
+export function parseHead(
+  input: Readonly<Record<string, unknown>>,
   spec: TensorSpec,
-  { maxRows, rules }: TensorLimits,
-): Tensor {
+  { maxRows }: Pick<TensorLimits, 'maxRows'>,
+): number[] {
   const label = `input ${JSON.stringify(spec.name)}`;
   const datatype = DATATYPES[spec.type];
   if (input['datatype'] !== datatype) {
@@ -50,8 +46,22 @@ export function parseTensor(
   }
   const dims = parseShape(input['shape'], spec, label);
   if ((dims[0] ?? 1) > maxRows) throw bad(`${label}: expected at most ${maxRows} rows, got ${dims[0]}`);
-  const { data } = input;
-  if (!Array.isArray(data)) throw bad(`${label}: expected "data" as a list, got ${typeName(data)}${binaryHint(input)}`);
+  return dims;
+}
+
+/**
+ * One input of a request as a tensor of the model; null stands for a value that may be missing. Throws Refusal(400)
+ * naming input, place and types, never values.
+ */
+export function parseTensor(
+  input: Readonly<Record<string, unknown>>,
+  spec: TensorSpec,
+  { maxRows, rules }: TensorLimits,
+): Tensor {
+  const label = `input ${JSON.stringify(spec.name)}`;
+  const dims = parseHead(input, spec, { maxRows });
+  const data = input['data'];
+  if (!Array.isArray(data)) throw bad(`${label}: expected "data" as a list, got ${typeName(data)}`);
   const count = elementCount(dims);
   const target = allocate(spec.type, Math.min(count, MAX_VALUES));
   const write = ruled(WRITERS[spec.type], rules, missingValue(spec.type));
@@ -74,11 +84,6 @@ export function parseTensor(
 
 /** No body within limits holds more; a shape that claims more fails on its count before anything is allocated for it. */
 const MAX_VALUES = 64 * 1024 * 1024;
-
-const binaryHint = (input: Record<string, unknown>): string =>
-  isObject(input['parameters']) && 'binary_data_size' in input['parameters']
-    ? '; the binary tensor extension is not supported, send JSON'
-    : '';
 
 const describe = (value: unknown): string =>
   typeof value === 'number' ? 'a number that does not fit' : value === undefined ? 'nothing' : typeName(value);
@@ -177,5 +182,12 @@ export function writeTensor(name: string, { type, dims, data }: Tensor): string 
   const values = Array.isArray(data)
     ? JSON.stringify(data)
     : `[${type === 'bool' ? Array.from(data as Uint8Array, (bit) => bit === 1).join(',') : data.join(',')}]`;
-  return `{"name":${JSON.stringify(name)},"datatype":"${DATATYPES[type]}","shape":[${dims.join(',')}],"data":${values}}`;
+  return `{${head(name, type, dims)},"data":${values}}`;
 }
+
+/** The tensor's place in an answer whose bytes follow the JSON. */
+export const writeBinaryHead = (name: string, { type, dims }: Tensor, size: number): string =>
+  `{${head(name, type, dims)},"parameters":{"binary_data_size":${size}}}`;
+
+const head = (name: string, type: TensorType, dims: readonly number[]): string =>
+  `"name":${JSON.stringify(name)},"datatype":"${DATATYPES[type]}","shape":[${dims.join(',')}]`;
