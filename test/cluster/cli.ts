@@ -1,6 +1,6 @@
 /** A cluster for demonstrations and tests: `node test/cluster/cli.ts help` says what it can do. */
 import { ensureBuilt } from './binaries.ts';
-import { down, load, problems, rememberedChoice, shellEnvironment, up } from './cluster.ts';
+import { down, load, metrics, problems, rememberedChoice, shellEnvironment, up } from './cluster.ts';
 import { buildImage, findEngine } from './docker.ts';
 import { exportLines } from './environment.ts';
 import { readIfThere } from './files.ts';
@@ -20,6 +20,7 @@ const usage = `usage: cli.ts COMMAND
   image NAME FOLDER [docker build options]
                          build an image; its steps use the machine's network
   load IMAGE…            give the cluster images that Docker has
+  metrics                make the metrics API answer, which autoscalers ask; its server is built once
   docker-up              make a Docker Engine answer
   binaries [NAME…]       build programs: ${Object.keys(tools).join(', ')}
 
@@ -61,6 +62,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   },
   image,
   load: (images) => withLock(paths.lock, () => load(paths, images)),
+  metrics: () => withLock(paths.lock, () => metrics(paths)),
   'docker-up': async () => {
     await withLock(paths.lock, () => dockerUp(paths));
   },

@@ -12,6 +12,7 @@ import { localDown } from './local/down.ts';
 import { ailments } from './local/health.ts';
 import { loadIntoLocal } from './local/images.ts';
 import { localUp, readStamp } from './local/up.ts';
+import { metricsUp } from './metrics-server.ts';
 import { contextAnswers, kindDown, kindLoad, kindUp, privilegedContainerStarts } from './own-cluster.ts';
 import { packageObstacle } from './packages.ts';
 import type { Paths } from './paths.ts';
@@ -103,6 +104,18 @@ export async function shellEnvironment(paths: Paths): Promise<ShellEnvironment> 
   const there = await Promise.all(folders.map(exists));
   const path = [...folders.filter((_, index) => there[index]), node];
   return { kind, path, ...own, ...(kind === 'kind' ? { kubeconfig: paths.kubeconfig } : {}) };
+}
+
+/** Makes the metrics API answer, which autoscalers ask; builds its server once. The user's own cluster is left as it is. */
+export async function metrics(paths: Paths): Promise<void> {
+  const kind = (await rememberedChoice(paths))?.kind;
+  if (kind === undefined) throw new NoCluster('no cluster is up');
+  if (kind === 'current') throw new NoCluster('CLUSTER=current: install the metrics-server of its provider');
+  const engine = await findEngine(paths);
+  if (engine === undefined) throw new NoCluster('no Docker Engine answers');
+  const { kubeconfig = paths.kubeconfig, path } = await shellEnvironment(paths);
+  const env = { KUBECONFIG: kubeconfig, PATH: [...path, process.env.PATH ?? ''].join(':') };
+  await metricsUp(paths, engine, { env, load: (images) => load(paths, images) });
 }
 
 /** Gives the cluster images that Docker has. */

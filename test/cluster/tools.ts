@@ -80,13 +80,13 @@ export const tools = {
     takes: '3 minutes',
   },
   /** Built only when somebody asks for it: a HorizontalPodAutoscaler needs it, a cluster does not. */
-  metricsServer: {
+  'metrics-server': {
     name: 'metrics-server',
     version: '0.7.2',
     module: 'sigs.k8s.io/metrics-server',
     moduleVersion: 'v0.7.2',
     binaries: { 'metrics-server': 'sigs.k8s.io/metrics-server/cmd/metrics-server' },
-    takes: '2 minutes',
+    takes: '3 minutes',
   },
   /** Only for clusters that bring their own control plane; the local cluster's kubectl comes with `kubernetes`. */
   kubectl: { ...kubernetes, name: 'kubectl', binaries: kubernetesCommands('kubectl'), takes: '2 minutes' },

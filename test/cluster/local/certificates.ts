@@ -10,6 +10,9 @@ interface Certificate {
   readonly subjectAltNames?: readonly string[];
 }
 
+/** By this name the API server speaks to the servers of aggregated APIs, for the metrics API is one. */
+export const FRONT_PROXY = 'front-proxy-client';
+
 const serverNames = [
   'DNS:kubernetes',
   'DNS:kubernetes.default',
@@ -30,6 +33,7 @@ export const certificates: readonly Certificate[] = [
   { name: 'scheduler', subject: '/CN=system:kube-scheduler' },
   { name: 'kubelet', subject: `/O=system:nodes/CN=system:node:${addresses.nodeName}` },
   { name: 'kube-proxy', subject: '/CN=system:kube-proxy' },
+  { name: 'front-proxy', subject: `/CN=${FRONT_PROXY}` },
 ];
 
 const years = ['-days', '3650'];
@@ -94,9 +98,16 @@ async function makeServiceAccountKeys(folder: string): Promise<void> {
   ]);
 }
 
+/** What an earlier version of this list did not have. */
+async function signMissing(folder: string): Promise<void> {
+  for (const certificate of certificates) {
+    if (!(await exists(`${folder}/${certificate.name}.crt`))) await sign(folder, certificate);
+  }
+}
+
 /** Makes the authority, the certificates and the service accounts' keys once; the folder appears when it is complete. */
 export async function ensureCertificates(paths: Paths): Promise<void> {
-  if (await exists(paths.pki)) return;
+  if (await exists(paths.pki)) return signMissing(paths.pki);
   await mkdir(paths.state, { recursive: true });
   const folder = await mkdtemp(`${paths.state}/.pki-`);
   try {

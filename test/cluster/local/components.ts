@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Daemon } from '../daemon.ts';
 import type { Paths } from '../paths.ts';
 import { addresses } from './addresses.ts';
+import { FRONT_PROXY } from './certificates.ts';
 
 /** Every file that a component reads at its start, by name below the configuration folder. */
 export function componentFiles(paths: Paths, bridgeIsFiltered: boolean): Readonly<Record<string, string>> {
@@ -109,6 +110,14 @@ function apiServer(paths: Paths, binary: string): Daemon {
       `--tls-private-key-file=${pki}/apiserver.key`,
       `--kubelet-client-certificate=${pki}/apiserver-kubelet-client.crt`,
       `--kubelet-client-key=${pki}/apiserver-kubelet-client.key`,
+      // What it passes on to the server of an aggregated API says who asked.
+      `--requestheader-client-ca-file=${pki}/ca.crt`,
+      `--requestheader-allowed-names=${FRONT_PROXY}`,
+      '--requestheader-username-headers=X-Remote-User',
+      '--requestheader-group-headers=X-Remote-Group',
+      '--requestheader-extra-headers-prefix=X-Remote-Extra-',
+      `--proxy-client-cert-file=${pki}/front-proxy.crt`,
+      `--proxy-client-key-file=${pki}/front-proxy.key`,
       '--service-account-issuer=https://kubernetes.default.svc',
       `--service-account-key-file=${pki}/service-accounts.pub`,
       `--service-account-signing-key-file=${pki}/service-accounts.key`,
