@@ -322,6 +322,7 @@ export class FakeStores {
     requests: this.requestStore,
     dataSets: this.dataSetFinder,
     tenants: { ensure: async () => {} },
+    tokenKeys: { ensure: async () => {} },
     namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
     counters: {
       runEnded: (cause, outcome) => this.counted.push(`${cause} ${outcome}`),

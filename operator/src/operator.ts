@@ -20,6 +20,7 @@ import { loadKubeConfig } from './kube/kubeconfig.ts';
 import { leaseClient } from './kube/lease.ts';
 import { keyOf } from './kube/object-cache.ts';
 import { tenantAccess } from './kube/tenant.ts';
+import { tokenKeysAccess } from './kube/token-keys.ts';
 import { openTransport, type Transport } from './kube/transport.ts';
 import { versionAccess } from './kube/version-access.ts';
 import { probesOf } from './probes.ts';
@@ -72,6 +73,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     },
     dataSets: stores.dataSets,
     tenants,
+    tokenKeys: tokenKeysAccess(transport, election.assertLeading, Date.now),
     namespaces,
     health: monitor.status,
     settings: { ...config.pods, bucket: config.objectStorage.bucket },

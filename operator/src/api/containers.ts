@@ -28,7 +28,7 @@ export interface VolumeMount {
 export interface Volume {
   readonly name: string;
   readonly emptyDir?: { readonly sizeLimit?: string };
-  readonly secret?: { readonly secretName: string; readonly defaultMode: number };
+  readonly secret?: { readonly secretName: string; readonly optional?: boolean; readonly defaultMode: number };
   readonly configMap?: { readonly name: string; readonly optional: boolean; readonly defaultMode: number };
   readonly projected?: {
     readonly defaultMode: number;
@@ -150,6 +150,12 @@ export const emptyDir = (name: string, sizeLimit?: string): Volume => ({
 export const secretVolume = (name: string, secretName: string): Volume => ({
   name,
   secret: { secretName, defaultMode: 0o440 },
+});
+
+/** As secretVolume, but the pod starts without the Secret, and finds it as soon as it is there. */
+export const optionalSecretVolume = (name: string, secretName: string): Volume => ({
+  name,
+  secret: { secretName, optional: true, defaultMode: 0o440 },
 });
 
 /** A ConfigMap's keys as files. Optional: the container that reads it says what is missing better than a stuck pod. */

@@ -1,6 +1,7 @@
 /** What controllers need beside the cluster. main.ts builds it once and hands it to every factory. */
 import type { DataSetFinder, RequestStore, RunStore, UseStore, VersionStore } from '@slipway/database';
 import type { DependencyHealth } from '../api/health.ts';
+import type { KubeObject } from '../api/meta.ts';
 
 /** What the administrator chose for the pods the operator makes. */
 export interface Settings {
@@ -35,6 +36,8 @@ export interface ControllerDeps {
   readonly dataSets: DataSetFinder;
   /** Puts the tenant's Secrets into the namespace. Cheap when they are there already. */
   readonly tenants: { ensure(namespace: string): Promise<void> };
+  /** Keeps the cluster's public keys in the namespace while one of `owners` is there. Cheap when they are there already. */
+  readonly tokenKeys: { ensure(namespace: string, owners: readonly KubeObject[]): Promise<void> };
   /** From the API server: a namespace on its way out takes its objects with it, but not the rows they mirror. */
   readonly namespaces: { isBeingDeleted(namespace: string): Promise<boolean> };
   /** What is counted of training, each transition once. */

@@ -15,6 +15,8 @@ export interface KubeRequest {
   readonly body?: unknown;
   /** `application/json` when absent. */
   readonly contentType?: string;
+  /** `application/json` when absent. What comes has to be JSON all the same. */
+  readonly accept?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   /** Called right before the first byte is sent, on a connection that stands; throwing sends nothing. */
@@ -141,7 +143,8 @@ export function openTransport(config: KubeConfig, options: { readonly userAgent:
   async function open(request: KubeRequest, abort: AbortController): Promise<http.IncomingMessage> {
     const auth = await authenticated();
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-    const headers: http.OutgoingHttpHeaders = { ...(auth.headers as object), accept: 'application/json' };
+    const { accept = 'application/json' } = request;
+    const headers: http.OutgoingHttpHeaders = { ...(auth.headers as object), accept };
     if (body !== undefined) {
       headers['content-type'] = request.contentType ?? 'application/json';
       headers['content-length'] = Buffer.byteLength(body);

@@ -12,6 +12,69 @@ import {
   VersionSelector,
 } from '../../api/fields.ts';
 
+const Origin = z
+  .string()
+  .max(256)
+  .meta(
+    cel({
+      rule: "self == '*' || self.matches('^[a-z][a-z0-9+.-]*://([a-z0-9_-]+([.][a-z0-9_-]+)*|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?$')",
+      message:
+        'an origin is a scheme, a host and perhaps a port in small letters, without a path or a final slash, like https://app.example; or * for all',
+    }),
+  );
+
+const Accounts = z
+  .string()
+  .max(320)
+  .meta(
+    cel({
+      rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?/([*]|[a-z0-9]([-a-z0-9.]*[a-z0-9])?)$')",
+      message: 'a service account is written namespace/name, or namespace/* for all of a namespace',
+    }),
+  );
+
+/** What tokens of clients are made for; not that of the pods' own tokens, which the operator alone takes. */
+const TOKEN_AUDIENCE = 'slipway-predict';
+
+const Auth = z
+  .object({
+    apiKeys: z
+      .object({
+        secretName: ObjectName.describe(
+          'A Secret of the namespace: each key of its data names a client, the value is what the client sends as x-api-key or as bearer token; at least 16 characters. Read again when it changes, within a minute or two.',
+        ),
+      })
+      .exactOptional()
+      .describe('Clients send a key.'),
+    tokens: z
+      .object({
+        audience: z
+          .string()
+          .min(1)
+          .max(256)
+          .default(TOKEN_AUDIENCE)
+          .meta(
+            cel({
+              rule: "self != 'slipway'",
+              message:
+                'slipway is the audience of tokens for the operator, which clients must not hand to a model server: write another, like slipway-predict',
+            }),
+          )
+          .describe('What the tokens have to be made for: kubectl create token <account> --audience=slipway-predict.'),
+        serviceAccounts: z
+          .array(Accounts)
+          .min(1)
+          .max(256)
+          .meta(atomic)
+          .describe('Whose tokens are taken: namespace/name, or namespace/* for all of a namespace.'),
+      })
+      .exactOptional()
+      .describe(
+        'Clients send the token of a service account of this cluster as bearer token. It is checked in the pod, and good until it expires.',
+      ),
+  })
+  .meta(cel({ rule: 'has(self.apiKeys) || has(self.tokens)', message: 'auth has to set apiKeys, tokens or both' }));
+
 export const InferenceServiceSpec = z.object({
   model: RegisteredModelName.describe('The registered model to serve.'),
   version: VersionSelector.default('latest').describe(
@@ -66,6 +129,30 @@ export const InferenceServiceSpec = z.object({
     })
     .exactOptional()
     .describe('What clients of the service may ask for beside predictions.'),
+  auth: Auth.exactOptional().describe(
+    'Who may ask for anything but health and metrics: whoever meets one of the ways that are set. Absent: whoever reaches the service. Setting, removing or changing it rolls the pods; what the Secrets hold may change without that.',
+  ),
+  tls: z
+    .object({
+      secretName: ObjectName.describe(
+        'A Secret of type kubernetes.io/tls in the namespace; read again when it changes, within a minute or two.',
+      ),
+    })
+    .exactOptional()
+    .describe(
+      'Only https is spoken, on port 443 of the Service. Absent: http on port 80. Setting or removing it rolls the pods and changes status.url.',
+    ),
+  cors: z
+    .object({
+      origins: z
+        .array(Origin)
+        .min(1)
+        .max(32)
+        .meta(atomic)
+        .describe('Origins like https://app.example whose pages may call; *: all.'),
+    })
+    .exactOptional()
+    .describe('Which web pages may call from a browser. Absent: none of another origin. A change rolls the pods.'),
 });
 export type InferenceServiceSpec = z.infer<typeof InferenceServiceSpec>;
 

@@ -25,6 +25,7 @@ import { controllerReference } from '../../api/meta.ts';
 import { MODEL_LABEL, VERSION_LABEL } from '../model-version/api.ts';
 import { modelLabel } from '../model-version/names.ts';
 import type { Settings } from '../ports.ts';
+import { accessOf } from './access.ts';
 import type { InferenceService } from './api.ts';
 import {
   childKey,
@@ -33,7 +34,10 @@ import {
   HTTP_PORT,
   labelsFor,
   podLabels,
+  SCHEME_ANNOTATION,
+  type Scheme,
   SERVER_CONTAINER,
+  schemeOf,
   TEMPLATE_ANNOTATION,
 } from './names.ts';
 import type { Release } from './release.ts';
@@ -67,17 +71,20 @@ function artifactEnv(namespace: string, { artifact }: Release): string {
   return JSON.stringify({ namespace, uri: artifact.uri, files, digest: artifact.digest });
 }
 
-const httpGet = (path: string) => ({ httpGet: { path, port: 'http' }, timeoutSeconds: 5 });
+const httpGet = (path: string, scheme: Scheme) => ({
+  httpGet: { path, port: scheme, ...(scheme === 'https' && { scheme: 'HTTPS' }) },
+  timeoutSeconds: 5,
+});
 
 /** Ready as soon as the model is; a server that is merely busy is neither restarted nor taken out for a while. */
-const probes = (progressDeadlineSeconds: number) => ({
+const probes = (progressDeadlineSeconds: number, scheme: Scheme) => ({
   startupProbe: {
-    ...httpGet('/readyz'),
+    ...httpGet('/readyz', scheme),
     periodSeconds: 1,
     failureThreshold: Math.max(progressDeadlineSeconds + 60, STARTUP_SECONDS),
   },
-  readinessProbe: { ...httpGet('/readyz'), periodSeconds: 1, failureThreshold: 3 },
-  livenessProbe: { ...httpGet('/livez'), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
+  readinessProbe: { ...httpGet('/readyz', scheme), periodSeconds: 1, failureThreshold: 3 },
+  livenessProbe: { ...httpGet('/livez', scheme), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
 });
 
 /** What a server needs to ask the operator for runs and versions; nothing when spec.api allows neither. */
@@ -95,6 +102,8 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
   const { spec } = owner;
   const artifact = { MODEL_ARTIFACT: artifactEnv(owner.metadata.namespace, release) };
   const control = controlAccess(owner, settings);
+  const access = accessOf(owner);
+  const scheme = schemeOf(owner);
   const labels = {
     ...labelsFor(owner),
     [MODEL_LABEL]: modelLabel(spec.model),
@@ -114,6 +123,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
       emptyDir('tmp', '64Mi'),
       secretVolume('credentials', FETCH_SECRET),
       ...control.volumes,
+      ...access.volumes,
     ],
     initContainers: [
       {
@@ -139,14 +149,17 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
           ...control.env,
           ...serveSettingsEnv(owner),
         }),
-        ports: [{ name: 'http', containerPort: HTTP_PORT, protocol: 'TCP' as const }],
+        ports: [{ name: scheme, containerPort: HTTP_PORT, protocol: 'TCP' as const }],
         resources: serverResources(spec.resources),
-        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp'), ...control.mounts],
-        ...probes(durationSeconds(spec.rollout.progressDeadline)),
+        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp'), ...control.mounts, ...access.mounts],
+        ...probes(durationSeconds(spec.rollout.progressDeadline), scheme),
       },
     ],
   };
-  const annotations = { [DIGEST_ANNOTATION]: release.digest };
+  const annotations = {
+    [DIGEST_ANNOTATION]: release.digest,
+    ...(scheme === 'https' && { [SCHEME_ANNOTATION]: scheme }),
+  };
   const template = { metadata: { labels, annotations }, spec: restrictedPod(pod, imagePullSecrets) };
   const hash = shortHash(JSON.stringify(template), 16);
   return { ...template, metadata: { labels, annotations: { ...annotations, [TEMPLATE_ANNOTATION]: hash } } };

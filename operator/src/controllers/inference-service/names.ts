@@ -1,6 +1,7 @@
 /** Names, labels and annotations of an InferenceService's children. Computed, never stored. */
 import { childLabels } from '../../api/containers.ts';
 import type { KubeObject, ObjectKey } from '../../api/meta.ts';
+import type { InferenceService } from './api.ts';
 
 /** On every child and pod: the InferenceService it was made for. */
 export const SERVICE_LABEL = 'slipway.dev/inference-service';
@@ -8,6 +9,9 @@ export const SERVICE_LABEL = 'slipway.dev/inference-service';
 export const DIGEST_ANNOTATION = 'slipway.dev/artifact-digest';
 /** On pod templates: digest of the whole template, by which a pod is known to be of the newest one. */
 export const TEMPLATE_ANNOTATION = 'slipway.dev/template';
+
+/** On pod templates whose pods speak https. */
+export const SCHEME_ANNOTATION = 'slipway.dev/scheme';
 
 export const HTTP_PORT = 8080;
 export const FETCH_CONTAINER = 'fetch';
@@ -30,5 +34,10 @@ export const labelsFor = (owner: KubeObject): Readonly<Record<string, string>> =
   ...podLabels(owner),
 });
 
+export type Scheme = 'http' | 'https';
+/** What its pods speak; also the name of their port and of the Service's. */
+export const schemeOf = ({ spec }: InferenceService): Scheme => (spec.tls ? 'https' : 'http');
+
 /** Where the service answers inside the cluster. */
-export const urlFor = ({ metadata }: KubeObject): string => `http://${metadata.name}.${metadata.namespace}.svc`;
+export const urlFor = (owner: InferenceService): string =>
+  `${schemeOf(owner)}://${owner.metadata.name}.${owner.metadata.namespace}.svc`;

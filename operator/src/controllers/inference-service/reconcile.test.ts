@@ -54,6 +54,7 @@ const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
   dataSets: {} as never,
   counters: {} as never,
   tenants: { ensure: async () => {} },
+  tokenKeys: { ensure: async () => {} },
   namespaces: { isBeingDeleted: async () => false },
   health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),
   settings: {

@@ -16,6 +16,7 @@ import { deploymentFor } from './deployment.ts';
 import { childKey, podLabels } from './names.ts';
 import { type Observed, situationOf } from './observe.ts';
 import { budgetFor } from './pod-disruption-budget.ts';
+import { ensureTokenKeys } from './reconcile-keys.ts';
 import { serviceFor } from './service.ts';
 import { statusFor } from './status.ts';
 
@@ -31,6 +32,7 @@ export async function reconcile(
 ): Promise<Result<InferenceServiceStatus>> {
   const observed = observe(ctx, owner);
   const tenant = await ensureTenant(deps, ctx, observed);
+  const isRenewed = (await ensureTokenKeys(deps, ctx, observed)) && tenant !== 'kept';
   const seen = situationOf(observed, { settings: deps.settings, health: deps.health(), now: ctx.now() });
   const held = await hold(deps, ctx, owner, seen);
   const { situation, decision } = held;
@@ -39,7 +41,7 @@ export async function reconcile(
   const status = statusFor({ owner, situation, decision });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
   await act(deps, ctx, observed, held);
-  const waits = [decision.lookAgainAfterMs, tenant === 'kept' ? TENANT_RETRY_MS : undefined].filter(
+  const waits = [decision.lookAgainAfterMs, isRenewed ? undefined : TENANT_RETRY_MS].filter(
     (ms) => ms !== undefined,
   );
   return { status, ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }) };
@@ -125,7 +127,7 @@ async function act(
 ): Promise<void> {
   const { owner, deployment } = observed;
   const { replicas } = situation.wanted;
-  await kube.apply(serviceFor(owner));
+  await kube.apply(serviceFor(owner, observed.pods));
   if (decision.act.do === 'apply') await kube.apply(deploymentFor(owner, decision.act.release, settings, replicas));
   if (decision.act.do === 'delete' && deployment) await kube.delete(Deployment, deployment);
   await kube.apply(budgetFor(owner));

@@ -9,6 +9,16 @@ export type GivenSettings = z.input<typeof ServeSettings>;
 /** Pure, with its keys always in the same order. */
 export const serveSettings = ({ spec }: InferenceService): GivenSettings => ({
   ...(spec.engine !== 'auto' && { engine: spec.engine }),
+  ...(spec.cors && { cors: { origins: spec.cors.origins } }),
+  ...(spec.auth && {
+    auth: {
+      ...(spec.auth.apiKeys && { apiKeys: true }),
+      ...(spec.auth.tokens && {
+        tokens: { audience: spec.auth.tokens.audience, serviceAccounts: spec.auth.tokens.serviceAccounts },
+      }),
+    },
+  }),
+  ...(spec.tls && { tls: true }),
 });
 
 /** The environment of a model server: empty where everything is left at its default. */
