@@ -12,6 +12,7 @@ export interface Asked {
   readonly path: string;
   readonly token: string | undefined;
   readonly key: string | undefined;
+  readonly trace: { readonly parent: string | undefined; readonly state: string | undefined };
   readonly body: string;
 }
 export interface Told {
@@ -52,7 +53,11 @@ export async function fakeOperator(
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url: path = '', headers } = request;
     const [token, key] = [headers.authorization, headers['idempotency-key'] as string | undefined];
-    const question = { method, path, token, key, body: await textOf(request) };
+    const trace = {
+      parent: headers['traceparent'] as string | undefined,
+      state: headers['tracestate'] as string | undefined,
+    };
+    const question = { method, path, token, key, trace, body: await textOf(request) };
     asked.push(question);
     for (const wake of waiters) wake();
     const { status, body } = await operator.answer(question);

@@ -42,6 +42,18 @@ test('no body is no parameters; the key is the client’s own, else one nobody h
   assert.equal(third?.key, 'order-17');
 });
 
+test('the caller’s trace goes on to the operator, with its state untouched', async (t) => {
+  const operator = await fakeOperator(t, taking(finished));
+  const server = await serve(t, iris, operator.env);
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const trace = { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, tracestate: 'vendor=a,other=b' };
+  const response = await post(server.url, '{}', { ...JSON_TYPE, ...trace });
+  const [asked] = operator.asked;
+  assert.match(asked?.trace.parent ?? '', new RegExp(`^00-${traceId}-(?!00f067aa0ba902b7)[0-9a-f]{16}-01$`));
+  assert.equal(asked?.trace.state, trace.tracestate);
+  assert.equal(response.headers.get('traceparent'), asked?.trace.parent);
+});
+
 test('the token is read at each use, as the kubelet has renewed it', async (t) => {
   const operator = await fakeOperator(t, taking(finished));
   const server = await serve(t, iris, operator.env);

@@ -18,10 +18,11 @@ import type { Logger } from '../log.ts';
 
 export interface Operator {
   /**
-   * Asks for a run with these parameters (a JSON object as text); the same key again is the same run. Throws Refusal: what
+   * Asks for a run with these parameters (a JSON object as text), on behalf of the trace these headers name; the same key
+   * again is the same run. Throws Refusal: what
    * the operator refuses in its own words, 503 when it cannot be asked.
    */
-  train(parameters: string, key: string): Promise<TrainAnswer>;
+  train(parameters: string, key: string, trace?: Readonly<Record<string, string>>): Promise<TrainAnswer>;
   /** How a run goes, once it has ended or after `waitSeconds`. Throws as `train` does, or when `signal` fires. */
   run(id: string, options: Patience): Promise<RunAnswer>;
   /** What the service asks for and how that goes, once it is settled or after `waitSeconds`. Throws as `run` does. */
@@ -122,8 +123,8 @@ export function operatorAt({ url, tokenDir, log }: OperatorOptions): Operator {
     exchange(path, {}, [AbortSignal.timeout(waitSeconds * 1000 + ANSWER_MS), ...(signal ? [signal] : [])]);
 
   return {
-    async train(parameters, key) {
-      const headers = { 'content-type': 'application/json', 'idempotency-key': key };
+    async train(parameters, key, trace = {}) {
+      const headers = { ...trace, 'content-type': 'application/json', 'idempotency-key': key };
       return TrainAnswer.parse(await insist(TRAIN_PATH, { headers, body: `{"parameters":${parameters}}` }));
     },
 

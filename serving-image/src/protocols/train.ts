@@ -53,7 +53,7 @@ export function trainRoutes({ state, operator, waitMs, hurry }: TrainingOptions)
     checkContent(request.headers, ['application/json']);
     const { bytes, release } = await readBody(request);
     try {
-      const started = await asked.train(parametersIn(bytes), keyOf(request));
+      const started = await asked.train(parametersIn(bytes), keyOf(request), traceOn(request, response));
       const isAsync = wantsAsync(request.headers);
       if (isAsync) response.set('preference-applied', 'respond-async');
       const gone = new AbortController();
@@ -112,6 +112,13 @@ function refuse(): never {
     403,
     'This service starts no runs; set spec.api.trainingJob of the InferenceService to the name of a TrainingJob',
   );
+}
+
+/** The trace this answer belongs to, for the operator to carry on. */
+function traceOn({ headers: { tracestate } }: Request, response: Response): Record<string, string> {
+  const traceparent = response.getHeader('traceparent');
+  if (typeof traceparent !== 'string') return {};
+  return { traceparent, ...(typeof tracestate === 'string' && { tracestate }) };
 }
 
 /** The parameters as they were written; no body means none. */
