@@ -7,8 +7,10 @@ import { find, type Manifest, NAMESPACE, render, type Values } from './helm.ts';
 import { valueSets } from './value-sets.ts';
 
 interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
+  /** Absent, as the resources are: the rule is about paths that are none. */
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
   readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
@@ -36,16 +38,19 @@ const allows = (granted: readonly Granted[], verb: string, group: string, resour
   granted.some(
     (rule) =>
       rule.verbs.includes(verb) &&
-      rule.apiGroups.includes(group) &&
-      rule.resources.includes(resource) &&
+      rule.apiGroups?.includes(group) &&
+      rule.resources?.includes(resource) &&
       (rule.resourceNames === undefined || (name !== undefined && rule.resourceNames.includes(name))),
   );
 
-/** `apps/deployments:patch`, one per verb. */
+/** `apps/deployments:patch` and `/version:get`, one per verb. */
 const flat = (granted: readonly Granted[]): string[] =>
-  granted.flatMap(({ apiGroups, resources, verbs }) =>
-    apiGroups.flatMap((group) => resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource}:${verb}`))),
-  );
+  granted.flatMap(({ apiGroups = [], resources = [], nonResourceURLs = [], verbs }) => [
+    ...apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource}:${verb}`)),
+    ),
+    ...nonResourceURLs.flatMap((path) => verbs.map((verb) => `${path}:${verb}`)),
+  ]);
 
 const reading = new Set(['get', 'list', 'watch']);
 const namespaced: Values = { operator: { watchNamespaces: ['team-a', 'team-b'] } };
@@ -55,12 +60,17 @@ for (const [name, values] of Object.entries(valueSets)) {
     for (const role of render(values).filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')) {
       for (const rule of role.rules as Rule[]) {
         const said = `${role.metadata.name}: ${JSON.stringify(rule)}`;
-        const words = [...rule.verbs, ...rule.apiGroups, ...rule.resources];
+        const { apiGroups = [], resources = [], nonResourceURLs = [] } = rule;
+        const words = [...rule.verbs, ...apiGroups, ...resources, ...nonResourceURLs];
         for (const word of ['*', 'escalate', 'bind', 'impersonate']) assert.ok(!words.includes(word), said);
         for (const part of ['exec', 'attach', 'portforward', 'ephemeralcontainers', 'token', 'proxy']) {
-          assert.ok(!rule.resources.some((resource) => resource.endsWith(`/${part}`)), said);
+          assert.ok(!resources.some((resource) => resource.endsWith(`/${part}`)), said);
         }
-        if (rule.resources.includes('secrets')) {
+        if (resources.includes('configmaps')) {
+          assert.deepEqual(rule.resourceNames, ['slipway-token-keys'], said);
+          assert.ok(!rule.verbs.some((verb) => reading.has(verb)), said);
+        }
+        if (resources.includes('secrets')) {
           const ours = ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions'];
           assert.deepEqual(rule.resourceNames, ours, said);
           assert.ok(!rule.verbs.some((verb) => reading.has(verb)), said);
@@ -70,10 +80,17 @@ for (const [name, values] of Object.entries(valueSets)) {
   });
 }
 
-test('watched namespaces: the operator holds Roles there and in the release’s namespace; everywhere it asks whose a token is', () => {
+/** What can only be asked of the whole cluster. */
+const QUESTIONS = [
+  'authentication.k8s.io/tokenreviews:create',
+  '/.well-known/openid-configuration:get',
+  '/openid/v1/jwks:get',
+];
+
+test('watched namespaces: the operator holds Roles there and in the release’s namespace; everywhere it asks whose a token is, and with which keys to check one', () => {
   const granted = grantedTo('slipway-operator', render(namespaced));
   const everywhere = granted.filter(({ namespace }) => namespace === undefined);
-  assert.deepEqual(flat(everywhere), ['authentication.k8s.io/tokenreviews:create']);
+  assert.deepEqual(flat(everywhere), QUESTIONS);
   const places = granted.map(({ namespace }) => namespace).filter((namespace) => namespace !== undefined);
   assert.deepEqual([...new Set(places)].sort(), [NAMESPACE, 'team-a', 'team-b']);
   const inRelease = flat(granted.filter(({ namespace }) => namespace === NAMESPACE));
@@ -186,6 +203,7 @@ test('the operator may do to children what it does, and no more', () => {
     'events.k8s.io/events:create',
     'authentication.k8s.io/tokenreviews:create',
     ...['create', 'patch', 'delete'].map((verb) => `/secrets:${verb}`),
+    ...['create', 'patch'].map((verb) => `/configmaps:${verb}`),
     ...['create', 'update'].map((verb) => `coordination.k8s.io/leases:${verb}`),
   ];
   assert.deepEqual([...new Set(writes)].sort(), expected.sort());

@@ -49,6 +49,11 @@
   resources: [secrets]
   resourceNames: [slipway-tenant-fetch, slipway-tenant-publish, slipway-tenant-predictions]
   verbs: [create, patch, delete]
+# The public keys of the cluster, in namespaces whose services take its tokens: this one name, and it cannot be read back.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [slipway-token-keys]
+  verbs: [create, patch]
 # Its uid says whose data a namespace's name stands for.
 - apiGroups: [""]
   resources: [namespaces]
