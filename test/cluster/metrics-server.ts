@@ -29,6 +29,7 @@ const container = {
     // The kubelets of these clusters sign their certificates themselves.
     '--kubelet-insecure-tls',
     '--metric-resolution=10s',
+    '--kubelet-request-timeout=5s',
   ],
   ports: [{ name: 'https', containerPort: 10250 }],
   resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '256Mi' } },
