@@ -6,6 +6,7 @@ import type { Stage } from '@slipway/contract';
 import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
 import { asFailure, exitCodeFor, FailureError } from './failure.ts';
 import { createLogger, type Logger } from './log.ts';
+import { isModelHost } from './model/worker/messages.ts';
 import { writeTermination } from './termination.ts';
 
 // Each command imports its own part: the server neither loads nor holds the object store's client.
@@ -44,6 +45,13 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
         timeoutSeconds: config.PREDICT_TIMEOUT_SECONDS,
         log,
       });
+    },
+  },
+  batch: {
+    stage: 'batch',
+    run: async (log) => {
+      const { runBatch } = await import('./batch/run-batch.ts');
+      await runBatch(process.argv.slice(3), log);
     },
   },
   serve: {
@@ -91,4 +99,9 @@ const unknownCommand = (name: string): FailureError =>
     `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict or serve`,
   );
 
-process.exit(await main());
+if (isModelHost()) {
+  const { hostModel } = await import('./model/worker/host.ts');
+  await hostModel();
+} else {
+  process.exit(await main());
+}

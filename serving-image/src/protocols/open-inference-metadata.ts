@@ -44,6 +44,8 @@ export function openInferenceRoutes(state: ServerState, serverVersion: string): 
       platform: 'onnx_onnxv1',
       inputs: state.model.inputs.map(tensorMetadata),
       outputs: state.model.outputs.map(tensorMetadata),
+      // Beside the protocol's own: what /predict takes by name.
+      parameters: { features: state.model.signature.inputs },
     });
   });
   get(['/models/:model/ready', '/models/:model/versions/:version/ready'], ({ model, version }, response) => {

@@ -1,0 +1,33 @@
+/** `batch` with the real store and service. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OBJECT_STORAGE_KEY } from '@slipway/contract';
+import { openObjectStore } from '@slipway/object-store';
+import { readCredentials } from '../fetch/credentials.ts';
+import type { Logger } from '../log.ts';
+import { type BatchStore, batch } from './batch.ts';
+import { batchOptions } from './options.ts';
+import { batchService } from './service.ts';
+
+const STORE_TIMEOUT_MS = 15_000;
+
+/** Reads the command line. Throws FailureError. */
+export async function runBatch(args: readonly string[], log: Logger): Promise<void> {
+  const options = batchOptions(args);
+  const keyFile = options['api-key-file'];
+  const apiKey = keyFile === undefined ? undefined : (await readFile(keyFile, 'utf8')).trim();
+  const service = batchService({ url: options.service, apiKey, log });
+  await batch(options, { store: storeWith(options.credentials), service, log });
+}
+
+/** The store as the mounted credential says now; opened anew when that has changed. */
+function storeWith(dir: string): () => Promise<BatchStore> {
+  let open: { readonly text: string; readonly store: BatchStore } | undefined;
+  return async () => {
+    const text = await readFile(join(dir, OBJECT_STORAGE_KEY), 'utf8').catch(() => '');
+    if (open?.text !== text) {
+      open = { text, store: openObjectStore(await readCredentials(dir), { timeoutMs: STORE_TIMEOUT_MS }) };
+    }
+    return open.store;
+  };
+}

@@ -1,0 +1,249 @@
+/** Batches against a real model server and a store in memory. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { ObjectStoreError } from '@slipway/object-store';
+import { type BatchStore, batch } from '../src/batch/batch.ts';
+import { batchOptions } from '../src/batch/options.ts';
+import { readRows } from '../src/batch/rows.ts';
+import { type BatchService, batchService } from '../src/batch/service.ts';
+import { serveHere } from './in-process.ts';
+import { iris, irisScores } from './models.ts';
+import { memoryStore } from './store.ts';
+
+const NAMES = ['sepal length (cm)', 'sepal_width', 'petal_length', 'petal_width'];
+const silent = { info() {}, warn() {} };
+const instantly = { sleep: async () => {}, random: () => 0 };
+
+/** Flowers that differ in every row, as a CSV file with a column the model does not know. */
+const flower = (i: number): number[] => [4 + (i % 40) / 10, 2 + (i % 23) / 10, 1 + (i % 59) / 10, 0.1 + (i % 25) / 10];
+const csvOf = (count: number): Buffer =>
+  Buffer.from(
+    [`id,${NAMES.join(',')}`, ...Array.from({ length: count }, (_, i) => [`n${i}`, ...flower(i)].join(','))].join('\n'),
+  );
+
+function storeOf(objects: Record<string, Buffer>) {
+  const memory = memoryStore(objects);
+  const puts: string[] = [];
+  const infoOf = (key: string) => {
+    const bytes = memory.objects.get(key);
+    const etag = bytes && createHash('md5').update(bytes).digest('hex');
+    return bytes && { key, size: bytes.length, etag: etag as string, lastModified: new Date(0) };
+  };
+  const store: BatchStore = {
+    ...memory,
+    put: async (key, body) => {
+      puts.push(key);
+      memory.objects.set(key, body as Buffer);
+    },
+    info: async (key) => infoOf(key),
+    open: async (key, range) => {
+      const bytes = memory.objects.get(key) as Buffer;
+      const body = Readable.from([bytes.subarray(range?.start, range && range.end + 1)]);
+      return { ...(infoOf(key) as NonNullable<ReturnType<typeof infoOf>>), body };
+    },
+  };
+  return { store, puts, memory };
+}
+
+const OUT = 'team-a/batch/1';
+const argumentsFor = (more: readonly string[] = []): string[] => [
+  ...['--service', 'http://iris', '--input', 's3://slipway/team-a/flowers.csv', '--output', `s3://slipway/${OUT}`],
+  ...['--chunk-rows', '10', ...more],
+];
+
+async function world(t: TestContext, rows: number, input?: Buffer) {
+  const { url } = await serveHere(t, iris);
+  const told = storeOf({ 'team-a/flowers.csv': input ?? csvOf(rows) });
+  const service = batchService({ url, log: silent });
+  const run = (more: readonly string[] = [], by: BatchService = service) =>
+    batch(batchOptions(argumentsFor(more)), {
+      store: async () => told.store,
+      service: by,
+      log: silent,
+      retry: instantly,
+    });
+  const part = (index: number, ending = 'jsonl'): string =>
+    told.memory.objects.get(`${OUT}/part-0000${index}.${ending}`)?.toString() ?? '';
+  const lines = (index: number): Record<string, unknown>[] =>
+    part(index)
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  return { run, part, lines, service, ...told };
+}
+
+test('every row is predicted as by itself, in its order, beside its own columns', async (t) => {
+  const { run, lines } = await world(t, 35);
+  const summary = await run();
+  assert.deepEqual([summary.rows, summary.refused, summary.version, summary.model], [35, 0, '2', 'iris']);
+  assert.deepEqual(
+    summary.chunks.map(({ rows }) => rows),
+    [10, 10, 10, 5],
+  );
+  const answered = [0, 1, 2, 3].flatMap(lines);
+  answered.forEach((line, i) => {
+    assert.equal(line['id'], `n${i}`);
+    assert.equal(line['prediction'], irisScores(flower(i)).id);
+    assert.equal(line['sepal length (cm)'], String(flower(i)[0]));
+  });
+  assert.equal(typeof answered[0]?.['label'], 'string');
+});
+
+test('a batch that is done does nothing, and asks nobody', async (t) => {
+  const { run, puts } = await world(t, 12);
+  const first = await run();
+  const before = puts.length;
+  const nobody: BatchService = { describe: () => assert.fail('asked'), predict: () => assert.fail('asked') };
+  assert.deepEqual(await run([], nobody), first);
+  assert.equal(puts.length, before);
+});
+
+test('wherever a try dies, the next one goes on: every chunk is stored once and none is lost', async (t) => {
+  const whole = await world(t, 45);
+  const expected = await whole.run();
+  for (let dies = 1; dies <= 5; dies++) {
+    const { run, puts, memory, service } = await world(t, 45);
+    let asked = 0;
+    const dying: BatchService = {
+      describe: service.describe,
+      predict: async (rows, probabilities) => {
+        if (++asked === dies) throw new Error('the pod is killed');
+        return service.predict(rows, probabilities);
+      },
+    };
+    await assert.rejects(run([], dying), /the pod is killed/);
+    assert.equal(memory.objects.has(`${OUT}/_SUCCESS.json`), false);
+    assert.deepEqual(await run(), expected);
+    const parts = puts.filter((key) => key.includes('part-'));
+    assert.equal(new Set(parts).size, parts.length, `killed at question ${dies}: ${parts}`);
+    for (const [key, bytes] of whole.memory.objects) assert.deepEqual(memory.objects.get(key), bytes, key);
+  }
+});
+
+test('another version than the batch began with ends it, and finishes nothing', async (t) => {
+  const { run, service, memory } = await world(t, 30);
+  let asked = 0;
+  const switching: BatchService = {
+    describe: service.describe,
+    predict: async (rows, probabilities) => {
+      const answer = await service.predict(rows, probabilities);
+      return ++asked > 1 && 'outcomes' in answer ? { ...answer, version: '3' } : answer;
+    },
+  };
+  await assert.rejects(run(['--concurrency', '1'], switching), {
+    reason: 'InvalidConfiguration',
+    message: /version 3 answers now.*begun with version 2/,
+  });
+  const later: BatchService = { ...service, describe: async () => ({ ...(await service.describe()), version: '3' }) };
+  await assert.rejects(run([], later), { message: /begun with version 2, now it is 3.*serve version 2 again/ });
+  assert.equal(memory.objects.has(`${OUT}/_SUCCESS.json`), false);
+  assert.equal((await run()).rows, 30, 'served again, it is finished');
+});
+
+test('an input that changed, or another size of chunk, is another batch', async (t) => {
+  const { run, memory, service } = await world(t, 30);
+  const dying: BatchService = { ...service, predict: async () => assert.fail('killed') };
+  await assert.rejects(run([], dying));
+  await assert.rejects(run(['--chunk-rows', '20']), { message: /begun with chunkRows 10, now it is 20/ });
+  memory.objects.set('team-a/flowers.csv', csvOf(31));
+  await assert.rejects(run(), { reason: 'InvalidConfiguration', message: /begun with etag/ });
+});
+
+test('a row the model refuses is written with the reason; too many end the batch', async (t) => {
+  const bad = `${csvOf(8)}\nn8,5.1,many,1.4,0.2\nn9,5.1,,1.4,0.2\nn10,5.1,3.5,1.4,0.2\n`;
+  const { run, lines } = await world(t, 0, Buffer.from(bad));
+  const summary = await run();
+  assert.deepEqual([summary.rows, summary.refused], [11, 2]);
+  const answered = [...lines(0), ...lines(1)];
+  assert.match(String(answered[8]?.['error']), /sepal_width: Input should be a valid number, got string/);
+  assert.match(String(answered[9]?.['error']), /sepal_width: Input should be a valid number, got null/);
+  assert.equal(answered[10]?.['prediction'], 0);
+  const strict = await world(t, 0, Buffer.from(bad));
+  await assert.rejects(strict.run(['--max-refused', '1']), { reason: 'InvalidCell', message: /more than 1 rows/ });
+});
+
+test('a CSV answer can be put together, quotes what needs it, and is counted again by a later try', async (t) => {
+  const input = Buffer.from(
+    `note,${NAMES.join(',')}\n"a, ""b""\nc",5.1,3.5,1.4,0.2\nplain,6.9,x,5.4,2.1\nplain,6.9,3.1,5.4,2.1\n`,
+  );
+  const { run, part, memory } = await world(t, 0, input);
+  const flags = ['--output-format', 'csv', '--probabilities'];
+  const first = await run(flags);
+  assert.match(part(0, 'csv'), /^note,sepal length \(cm\),.*,prediction,label,probabilities,error\n"a, ""b""\nc",5.1,/);
+  assert.match(part(0, 'csv'), /,setosa,"[[{]/);
+  memory.objects.delete(`${OUT}/_SUCCESS.json`);
+  assert.deepEqual(await run(flags), first);
+});
+
+test('JSON Lines and Parquet are read as CSV is', async (t) => {
+  const objects = Array.from({ length: 4 }, (_, i) => Object.fromEntries(NAMES.map((name, k) => [name, flower(i)[k]])));
+  const { run, lines, memory } = await world(t, 0);
+  memory.objects.set('team-a/flowers.jsonl', Buffer.from(`${objects.map((o) => JSON.stringify(o)).join('\n\n')}\n`));
+  const { rows } = await run(['--input', 's3://slipway/team-a/flowers.jsonl']);
+  assert.equal(rows, 4);
+  assert.deepEqual(
+    lines(0).map((line) => line['prediction']),
+    objects.map((_, i) => irisScores(flower(i)).id),
+  );
+  const folder = join(import.meta.dirname, '../../trainer-image/src/data/testing');
+  for (const compression of ['snappy', 'zstd', 'gzip', 'brotli']) {
+    const bytes = await readFile(join(folder, `${compression}.parquet`));
+    const { store } = storeOf({ table: bytes });
+    const table: unknown[] = [];
+    for await (const row of readRows({ store, key: 'table', size: bytes.length, format: 'parquet' })) table.push(row);
+    assert.equal(table.length, 6);
+    assert.deepEqual(table[0], { size: 1.5, count: 1, colour: 'red', open: true, class: 'a' });
+  }
+});
+
+const unreadable: [what: string, name: string, text: string, says: RegExp][] = [
+  ['a line that is no JSON', 'x.jsonl', '{"a":1}\n{"a":', /line 2: expected a JSON object, got no JSON/],
+  ['a line that is no object', 'x.jsonl', '[1]', /line 1: expected a JSON object, got a list/],
+  ['a record with too many cells', 'x.csv', `${NAMES.join(',')}\n1,2,3,4,5`, /line 2: no record of the CSV file/],
+  ['a column that is named twice', 'x.csv', 'a,a\n1,2', /column "a" is named twice/],
+  ['no Parquet file', 'x.parquet', 'hello, this is a text', /no Parquet file/],
+  ['no column of the model', 'x.csv', 'a,b\n1,2', /no column of the model: it takes sepal_length/],
+  ['an ending that tells nothing', 'x.txt', 'a', /say --format csv, jsonl or parquet/],
+];
+for (const [what, name, text, says] of unreadable) {
+  test(`${what} is told in a sentence`, async (t) => {
+    const { run, memory } = await world(t, 0);
+    memory.objects.set(name, Buffer.from(text));
+    await assert.rejects(run(['--input', `s3://slipway/${name}`]), (error: Error) => {
+      assert.equal(error.name, 'FailureError');
+      assert.match(error.message, says);
+      return true;
+    });
+  });
+}
+
+test('a store that is away is waited for; another bucket and a missing input are named', async (t) => {
+  const { run, memory } = await world(t, 20);
+  memory.failures.push(new ObjectStoreError('Unavailable', 'away'), new ObjectStoreError('Unavailable', 'away'));
+  assert.equal((await run()).rows, 20);
+  await assert.rejects(run(['--input', 's3://other/x.csv', '--output', 's3://slipway/team-a/2']), {
+    reason: 'InputUriNotAllowed',
+  });
+  await assert.rejects(run(['--input', 's3://slipway/x.csv', '--output', 's3://slipway/team-a/3']), {
+    reason: 'InputNotFound',
+  });
+});
+
+test('flags that are wrong are named with what was expected', () => {
+  const refused = (more: readonly string[]) => {
+    try {
+      batchOptions(argumentsFor(more));
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return 'taken';
+  };
+  assert.match(refused(['--chunk-rows', '0']), /--chunk-rows/);
+  assert.match(refused(['--input', 'file:///etc/passwd']), /--input: expected s3:/);
+  assert.match(refused(['--format', 'xml']), /--format/);
+  assert.match(refused(['--rows', '3']), /--rows.*batch takes --service, --input/);
+});
