@@ -54,6 +54,7 @@ describe('Open Inference Protocol V2', () => {
         { name: 'label', datatype: 'INT64', shape: [-1] },
         { name: 'probabilities', datatype: 'FP32', shape: [-1, 3] },
       ],
+      parameters: { features: iris.signature?.inputs },
     };
     assert.deepEqual(await get('/v2/models/iris'), [200, metadata]);
     assert.deepEqual(await get('/v2/models/iris/versions/2'), [200, metadata]);
