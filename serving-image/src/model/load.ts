@@ -13,9 +13,11 @@ import { type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes
 import { type Bytes, fileBytes, MalformedError } from './onnx/wire.ts';
 import { planZipMaps, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
+import { fixedRows } from './rows.ts';
 import { batchEqualsSingles, probeRows, selfTest } from './self-test.ts';
-import { openSession, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { TensorSpec } from './tensor.ts';
+import { openPlaced } from './worker/placement.ts';
 
 export interface LoadedModel {
   /** What computes it; with `compiled` its `run` answers at once for all but large batches. */
@@ -58,6 +60,8 @@ export interface LoadOptions {
   readonly described?: ModelSignature | undefined;
   /** The runtime when absent: what is judged is what every engine must equal. */
   readonly engine?: EngineChoice;
+  /** A heavy model may compute on a thread of its own; told when that thread is lost. Absent: it may not. */
+  readonly apart?: (error: Error) => void;
 }
 
 /** Loads, binds and tests the model. The files must have been checked and inspected before. Throws FailureError. */
@@ -65,7 +69,7 @@ export async function loadModel(
   dir: string,
   files: readonly ArtifactFile[],
   threads: number,
-  { described }: LoadOptions = {},
+  { described, apart }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const mlmodel = await readMLmodel(dir);
   const path = join(dir, modelFileOf(files, mlmodel));
@@ -76,12 +80,8 @@ export async function loadModel(
     categories: categoriesByTensor(bytes),
     plan: planZipMaps(bytes),
   }));
-  const session = await openSession({
-    threads,
-    path,
-    ...(plan && { plan }),
-    outputNames: new Map([...(plan?.tables ?? [])].map(([table, { name }]) => [table, name])),
-  });
+  const outputNames = new Map([...(plan?.tables ?? [])].map(([table, { name }]) => [table, name]));
+  const session = await openPlaced({ threads, path, ...(plan && { plan }), outputNames }, apart);
   const labels = labelsByOutput(session.outputs, classes, plan);
   const hints = { labels, ...(mlmodel?.columns && { columns: mlmodel.columns }) };
   const signature = given ?? deriveSignature(session.inputs, session.outputs, hints);
@@ -93,9 +93,25 @@ export async function loadModel(
   await selfTest(session, encode, signature, rows);
   const canCoalesce = await batchEqualsSingles(session, encode, rows);
   const isDerived = given === undefined;
-  const engine = { engine: 'onnxruntime', engineReason: 'asked for' } as const;
-  return { ...engine, session, signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
+  await session.moveIfSlow(encode(oneRun(session.inputs, rows.probes)));
+  const { engine, reason: engineReason } = session.placement();
+  return {
+    engine,
+    engineReason,
+    session,
+    signature,
+    isDerived,
+    examples,
+    classes: classes?.labels,
+    encode,
+    read,
+    canCoalesce,
+  };
 }
+
+/** The fewest rows that can be run. */
+const oneRun = (inputs: readonly TensorSpec[], [row]: readonly object[]): readonly unknown[] =>
+  new Array(fixedRows(inputs) ?? 1).fill(row);
 
 /** Class names for the tables that were maps, and for an output that gives classes by their names. */
 function labelsByOutput(

@@ -1,0 +1,41 @@
+/** The second thread: opens the model, computes what it is asked in the order it is asked, and ends when told to. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { asFailure } from '../../failure.ts';
+import { openSession, type Session } from '../session.ts';
+import { type HostData, type Order, packTensors, type Report, unpackTensors } from './messages.ts';
+
+/** Resolves when the model is open or has been refused; the thread then lives until it is told to stop. */
+export async function hostModel(): Promise<void> {
+  const { modelHost: source } = workerData as HostData;
+  const session = await openSession(source).catch((error: unknown) => {
+    const { reason, message } = asFailure(error);
+    report({ kind: 'refused', reason, message });
+    return undefined;
+  });
+  if (!session) return parentPort?.close();
+  // One after the other: what is asked last is never overtaken by the order to stop.
+  let before = Promise.resolve();
+  parentPort?.on('message', (order: Order) => {
+    before = before.then(() => obey(session, order));
+  });
+  report({ kind: 'opened', inputs: session.inputs, outputs: session.outputs });
+}
+
+function report(message: Report, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
+
+async function obey(session: Session, order: Order): Promise<void> {
+  if (order.kind === 'stop') {
+    await session.release();
+    parentPort?.close();
+    return;
+  }
+  const { id, inputs } = order;
+  try {
+    const { sent, transfer } = packTensors(await session.run(unpackTensors(inputs)));
+    report({ kind: 'done', id, outputs: sent }, transfer);
+  } catch (error) {
+    report({ kind: 'failed', id, message: error instanceof Error ? error.message : String(error) });
+  }
+}
