@@ -2,9 +2,11 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { runtimeThreads } from './cgroup.ts';
 import type { ServeConfig } from './config.ts';
 import { enterEmptyDirectory } from './empty-directory.ts';
+import { exitCodeFor } from './failure.ts';
 import { openAccess } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { drain } from './http/drain.ts';
@@ -19,6 +21,7 @@ import { versionRoutes } from './protocols/model-version.ts';
 import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
+import { writeTermination } from './termination.ts';
 
 /** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */
 const HURRY_MS = 5_000;
@@ -74,11 +77,17 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   void stopped.then(() => {
     state.isDraining = true;
   });
-  state.model = await Promise.race([load(config, state, metrics), stopped]);
+  const loading = load(config, state, metrics, log);
+  state.model = await Promise.race([loading, stopped]);
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
   await stopped;
   await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
+  if (!state.model) await Promise.race([loading.then((model) => model.release()).catch(() => undefined), patience()]);
 }
+
+/** A thread that is still loading is waited for: a process that ends while the runtime computes is aborted. */
+const patience = (): Promise<void> => sleep(HURRY_MS, undefined, { ref: false });
+
 
 /** Fires `ms` after the signal to stop: whoever waits for a run is answered before connections are cut. */
 function afterStop(stopped: Promise<undefined>, ms: number): AbortSignal {
@@ -99,19 +108,30 @@ async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void
   await once(server, 'listening');
 }
 
-async function load(config: ServeConfig, state: ServerState, metrics: Metrics): Promise<ServedModel> {
+async function load(config: ServeConfig, state: ServerState, metrics: Metrics, log: Logger): Promise<ServedModel> {
   const start = performance.now();
   const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir } = config;
   const files = await checkArtifact(artifact, dir);
   await inspectFile(dir, files);
   await enterEmptyDirectory();
-  const loaded = await loadModel(dir, files, runtimeThreads(), { engine: config.SERVE_SETTINGS.engine });
+  const loaded = await loadModel(dir, files, runtimeThreads(), {
+    engine: config.SERVE_SETTINGS.engine,
+    apart: (error) => endWithout(error, log),
+  });
   metrics.loaded((performance.now() - start) / 1000);
   return serveModel(state.identity, loaded, {
     maxRows: config.MAX_ROWS,
     maxQueued: config.MAX_QUEUED_REQUESTS,
     onRun: metrics.ran,
   });
+}
+
+/** The thread of the model is gone: nothing can be predicted, and a new process is the cure. */
+function endWithout(error: Error, log: Logger): void {
+  const message = 'the thread that computes the model ended by itself; the process ends, to be started again';
+  log.fatal({ reason: 'InternalError', err: error }, message);
+  writeTermination({ stage: 'serve', reason: 'InternalError', message });
+  process.exit(exitCodeFor('InternalError'));
 }
 
 /** Resolves at the first SIGTERM or SIGINT; those that follow change nothing. */
