@@ -2,6 +2,7 @@
  * One queue in front of the model. The runtime computes on the event loop's own thread, so requests that arrive in one
  * turn of the loop can share one run at no cost in waiting: that is where most of the throughput comes from.
  */
+import type { MaybePromise } from './engine.ts';
 import type { Session } from './session.ts';
 import { joinRows, sliceRows, type Tensor } from './tensor.ts';
 
@@ -20,9 +21,32 @@ export interface BatcherOptions {
 }
 
 export interface Batcher {
-  /** The outputs of exactly these rows. Rejects with OverloadedError at once when too many wait. */
-  run(inputs: readonly Tensor[]): Promise<readonly Tensor[]>;
+  /** The outputs of exactly these rows. Throws or rejects with OverloadedError at once when too many wait. */
+  run(inputs: readonly Tensor[]): MaybePromise<readonly Tensor[]>;
   queued(): number;
+}
+
+/** For a model that answers at once, or nearly: there is nothing to be had from waiting for others. */
+export function createDirect(
+  session: Pick<Session, 'run'>,
+  { maxQueued, onRun }: Pick<BatcherOptions, 'maxQueued' | 'onRun'>,
+): Batcher {
+  let waiting = 0;
+  const done = (): void => {
+    waiting--;
+  };
+  return {
+    queued: () => waiting,
+    run: (inputs) => {
+      if (waiting >= maxQueued) throw new OverloadedError('too many requests wait');
+      onRun?.(1, inputs[0]?.dims[0] ?? 1);
+      const outputs = session.run(inputs);
+      if (!(outputs instanceof Promise)) return outputs;
+      waiting++;
+      outputs.then(done, done);
+      return outputs;
+    },
+  };
 }
 
 interface Waiting {

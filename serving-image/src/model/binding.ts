@@ -7,9 +7,25 @@ import { RowError } from './row-error.ts';
 import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
 
 /** Throws RowError for the first value that is missing, of the wrong type, not finite, unknown or ambiguous. */
-export type EncodeRows = (rows: readonly unknown[]) => Tensor[];
+export interface EncodeRows {
+  (rows: readonly unknown[]): Tensor[];
+  /** The same as data, for readers that fill tensors from something else than objects. */
+  readonly layout?: InputLayout;
+}
 
-interface Place {
+export interface InputLayout {
+  readonly places: readonly Place[];
+  readonly inputs: readonly TensorSpec[];
+  /** The shape of each input for so many rows. */
+  readonly shapes: (rows: number) => number[][];
+  /** Every value is a float32 of one matrix, in the order of `places`, and none may be missing. */
+  readonly isPlainMatrix: boolean;
+  /** The index of the place a row's key names, exactly or normalised; undefined when none or when that is not clear. */
+  readonly placeOf: (key: string) => number | undefined;
+}
+
+/** Where the values of one column go. */
+export interface Place {
   readonly name: string;
   /** Index of the tensor, and of the value within one of its rows. */
   readonly input: number;
@@ -30,19 +46,25 @@ export function bindInputs(
 ): EncodeRows {
   const places = placesOf(signature.inputs, inputs, categories);
   const keysOf = keyFinder(places.map(({ name }) => name));
-  const isPlainMatrix = inputs.length === 1 && inputs[0]?.type === 'float32' && signature.inputs.every(isFloatColumn);
-  return (rows) => {
-    const tensors = inputs.map(({ type, dims }) => {
-      const shape = [rows.length, ...dims.slice(1).map((dim) => (dim === -1 ? places.length : dim))];
+  const isFloatMatrix = inputs.length === 1 && inputs[0]?.type === 'float32' && signature.inputs.every(isFloatColumn);
+  const shapes = (rows: number): number[][] =>
+    inputs.map(({ dims }) => [rows, ...dims.slice(1).map((dim) => (dim === -1 ? places.length : dim))]);
+  const encode = (rows: readonly unknown[]): Tensor[] => {
+    const dims = shapes(rows.length);
+    const tensors = inputs.map(({ type }, i) => {
+      const shape = dims[i] as number[];
       return { type, dims: shape, data: allocate(type, elementCount(shape)) };
     });
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i];
-      if (isPlainMatrix && fillFloats(places, row as Row, tensors[0]?.data as Float32Array, i)) continue;
+      if (isFloatMatrix && fillFloats(places, row as Row, tensors[0]?.data as Float32Array, i)) continue;
       fillRow(places, keysOf, tensors, row, i);
     }
     return tensors;
   };
+  const isPlainMatrix = isFloatMatrix && places.every(({ isOptional }) => !isOptional);
+  const placeOf = placeFinder(places.map(({ name }) => name));
+  return Object.assign(encode, { layout: { places, inputs, shapes, isPlainMatrix, placeOf } });
 }
 
 const isFloatColumn = ({ type }: InputColumn): boolean => type === 'float32' || type === 'float64';
@@ -97,14 +119,28 @@ interface Keys {
 /** Longer keys cannot be a column's name and are not worth comparing. */
 const MAX_KEY = 256;
 
+const byNormalName = (names: readonly string[]): Map<string, number[]> => {
+  const columns = new Map<string, number[]>();
+  names.forEach((name, column) => {
+    const normal = normalizedName(name);
+    columns.set(normal, [...(columns.get(normal) ?? []), column]);
+  });
+  return columns;
+};
+
+function placeFinder(names: readonly string[]): InputLayout['placeOf'] {
+  const exact = new Map(names.map((name, column) => [name, column]));
+  const loose = byNormalName(names);
+  return (key) => {
+    const columns = exact.has(key) || key.length > MAX_KEY ? undefined : loose.get(normalizedName(key));
+    return exact.get(key) ?? (columns?.length === 1 ? columns[0] : undefined);
+  };
+}
+
 /** Finds each column's key in a row: by its exact name, else by its normalised one. Throws RowError if ambiguous. */
 function keyFinder(names: readonly string[]): (row: Row, index: number) => Keys {
   const exact = new Set(names);
-  const loose = new Map<string, number[]>();
-  names.forEach((name, column) => {
-    const normal = normalizedName(name);
-    loose.set(normal, [...(loose.get(normal) ?? []), column]);
-  });
+  const loose = byNormalName(names);
   const columnsFor = (key: string): readonly number[] =>
     key.length > MAX_KEY ? [] : (loose.get(normalizedName(key)) ?? []);
   return (row, index) => {

@@ -1,6 +1,7 @@
 /** A model as the protocols see it: rows or tensors in, predictions or tensors out. */
 import type { ModelSignature } from '@slipway/contract';
-import { createBatcher } from './batcher.ts';
+import { createBatcher, createDirect } from './batcher.ts';
+import type { InputLayout } from './binding.ts';
 import { type EngineName, type MaybePromise, whenThere } from './engine.ts';
 import type { LoadedModel } from './load.ts';
 import type { ReadOutputs } from './outputs.ts';
@@ -37,6 +38,10 @@ export interface ServedModel {
   readonly engine: EngineName;
   /** Why this engine, for people. */
   readonly engineReason: string;
+  /** Where each named value goes, for readers that fill the tensors themselves; absent: `encode` is the only way. */
+  readonly layout?: InputLayout;
+  /** So many rows may be asked for at once; `encode` says what is wrong with another number. */
+  takesRows?(rows: number): boolean;
   /** Rows of named values as the model's inputs. Throws RowError for the first that is wrong, or for their number. */
   encode(rows: readonly unknown[]): readonly Tensor[];
   /** What `encode` made, run. Throws or rejects with OverloadedError, NonFiniteOutputError. */
@@ -60,16 +65,18 @@ const MAX_SHARED_ROWS = 64;
 
 export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits: ServingLimits): ServedModel {
   const { session, signature, encode, read } = loaded;
-  const batcher = createBatcher(session, {
-    coalesce: loaded.canCoalesce && rowsAreOpen(session.inputs),
-    maxRows: MAX_SHARED_ROWS,
-    maxQueued: limits.maxQueued,
-    ...(limits.onRun && { onRun: limits.onRun }),
-  });
+  const queue = { maxQueued: limits.maxQueued, ...(limits.onRun && { onRun: limits.onRun }) };
+  const coalesce = loaded.canCoalesce && rowsAreOpen(session.inputs);
+  const batcher =
+    loaded.engine === 'compiled'
+      ? createDirect(session, queue)
+      : createBatcher(session, { ...queue, coalesce, maxRows: MAX_SHARED_ROWS });
   const size = fixedRows(session.inputs);
   const scored = (inputs: readonly Tensor[], outputs: readonly Tensor[]): Scored => {
-    const bad = outputs.findIndex((output) => firstNonFinite(output) !== -1);
-    if (bad !== -1) throw new NonFiniteOutputError(`output ${session.outputs[bad]?.name} is not finite`);
+    for (let i = 0; i < outputs.length; i++) {
+      if (firstNonFinite(outputs[i] as Tensor) === -1) continue;
+      throw new NonFiniteOutputError(`output ${session.outputs[i]?.name} is not finite`);
+    }
     return { inputs, outputs };
   };
   return {
@@ -81,6 +88,8 @@ export function serveModel(identity: ModelIdentity, loaded: LoadedModel, limits:
     maxRows: limits.maxRows,
     engine: loaded.engine,
     engineReason: loaded.engineReason,
+    ...(encode.layout && { layout: encode.layout }),
+    takesRows: (rows) => rows > 0 && rows <= limits.maxRows && (size === undefined || rows % size === 0),
     encode: (rows) => {
       checkRowCount(rows.length, limits.maxRows, size);
       return encode(rows);
