@@ -7,7 +7,6 @@ import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.
 import { asFailure, exitCodeFor, FailureError } from './failure.ts';
 import { createLogger, type Logger } from './log.ts';
 import { isModelHost } from './model/worker/messages.ts';
-import { isModelHost } from './model/worker/messages.ts';
 import { writeTermination } from './termination.ts';
 
 // Each command imports its own part: the server neither loads nor holds the object store's client.
@@ -104,10 +103,5 @@ if (isModelHost()) {
   const { hostModel } = await import('./model/worker/host.ts');
   await hostModel();
 } else {
-  if (isModelHost()) {
-  const { hostModel } = await import('./model/worker/host.ts');
-  await hostModel();
-} else {
   process.exit(await main());
-}
 }
