@@ -7,6 +7,7 @@ export * from './hash.ts';
 export * from './lineage.ts';
 export * from './object-location.ts';
 export * from './pod-env.ts';
+export * from './prediction-files.ts';
 export * from './publication.ts';
 export * from './run-key.ts';
 export * from './run-token.ts';

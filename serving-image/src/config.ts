@@ -10,6 +10,8 @@ import {
   ModelArtifact,
   OPERATOR_TOKEN_DIR,
   OUTPUT_DIR,
+  PREDICTION_KEYS_DIR,
+  PREDICTION_LOG_DIR,
   REFERENCES_DIR,
   ServerIdentity,
   ServeSettings,
@@ -56,6 +58,10 @@ const ServeEnv = ModelEnv.extend({
   HOST: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   SERVE_SETTINGS: Json.default({}).pipe(ServeSettings),
+  /** Where lines of predictions are left for shipping. */
+  PREDICTION_LOG_DIR: Folder.default(PREDICTION_LOG_DIR),
+  /** Where the key lies that digests in them are made with. */
+  PREDICTION_KEYS_DIR: Folder.default(PREDICTION_KEYS_DIR),
   /** Larger bodies are refused with 413. */
   MAX_BODY_BYTES: Count(8 * 1024 * 1024, 1024 ** 3),
   /** Requests with more rows are refused: one run of the model stops everything else for as long as it takes. */

@@ -17,6 +17,7 @@ import type { Logger } from './log.ts';
 import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
+import { openPredictionLog } from './prediction-log/open.ts';
 import { versionRoutes } from './protocols/model-version.ts';
 import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
@@ -53,6 +54,14 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
     registry: metrics.registry,
     log,
   });
+  const predictions = openPredictionLog({
+    settings: config.SERVE_SETTINGS.predictionLog,
+    dir: config.PREDICTION_LOG_DIR,
+    keysDir: config.PREDICTION_KEYS_DIR,
+    state,
+    metrics,
+    log,
+  });
   const server = createModelServer({
     state,
     protocols: PROTOCOLS,
@@ -70,6 +79,7 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
     maxBodyBytes: config.MAX_BODY_BYTES,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     ...access.options,
+    ...predictions.options,
   });
   access.follow(server);
   await listen(server, config);
@@ -79,15 +89,16 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   });
   const loading = load(config, state, metrics, log);
   state.model = await Promise.race([loading, stopped]);
+  if (state.model) predictions.fits(state.model);
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
   await stopped;
   await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
+  await predictions.close();
   if (!state.model) await Promise.race([loading.then((model) => model.release()).catch(() => undefined), patience()]);
 }
 
 /** A thread that is still loading is waited for: a process that ends while the runtime computes is aborted. */
 const patience = (): Promise<void> => sleep(HURRY_MS, undefined, { ref: false });
-
 
 /** Fires `ms` after the signal to stop: whoever waits for a run is answered before connections are cut. */
 function afterStop(stopped: Promise<undefined>, ms: number): AbortSignal {

@@ -1,0 +1,110 @@
+/** The log of predictions: a line for each, collected and handed on many at a time, never in the way of an answer. */
+import type { PredictionLog as Settings } from '@slipway/contract';
+import { Counter } from 'prom-client';
+import type { AnsweredEvent } from '../http/server.ts';
+import type { ServerState } from '../http/state.ts';
+import type { Logger } from '../log.ts';
+import type { ServedModel } from '../model/served-model.ts';
+import type { Sink } from './chunks.ts';
+import { unknownFeatures } from './features.ts';
+import { createLines } from './line.ts';
+
+type Registry = NonNullable<ConstructorParameters<typeof Counter>[0]['registers']>[number];
+
+export interface PredictionLogOptions {
+  readonly settings: Settings;
+  /** Under which features are digested. */
+  readonly hashKey: string;
+  readonly state: ServerState;
+  readonly sinks: readonly Sink[];
+  readonly now?: () => number;
+  readonly random?: () => number;
+}
+
+export interface PredictionLog {
+  /** For every request of a protocol, before its tensors are used again. */
+  readonly onAnswered: (event: AnsweredEvent) => void;
+  /** Hands on what is collected, without waiting. */
+  readonly flush: () => void;
+  /** After this what was answered is where it is kept, as far as that takes no longer than `patienceMs`. */
+  readonly close: (patienceMs: number) => Promise<void>;
+}
+
+const COLLECT_MS = 25;
+/** Of text; nearly all of it is ASCII. */
+const COLLECT_CHARACTERS = 64 * 1024;
+
+/** Collects lines for `sinks`. */
+export function createPredictionLog(options: PredictionLogOptions): PredictionLog & { readonly lines: () => number } {
+  const { settings, hashKey, state, sinks, now = Date.now, random = Math.random } = options;
+  const { sample, redact, hash } = settings;
+  const writer = createLines(state.identity, () => state.model as ServedModel, { redact, hash, hashKey });
+  let texts: string[] = [];
+  let characters = 0;
+  let written = 0;
+  let timer: NodeJS.Timeout | undefined;
+
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (texts.length === 0) return;
+    const chunk = { bytes: Buffer.from(texts.join('')), lines: texts.length };
+    texts = [];
+    characters = 0;
+    for (const sink of sinks) sink.offer(chunk);
+  };
+  const lineOf = (event: AnsweredEvent): string | undefined => {
+    const { answer, status } = event;
+    if (status !== 200) return writer.error(event, now());
+    if (!answer?.scored || (sample < 1 && random() >= sample)) return undefined;
+    return writer.success(event, answer.scored, answer.isRecord ?? false, now());
+  };
+  return {
+    onAnswered(event) {
+      const line = lineOf(event);
+      if (line === undefined) return;
+      texts.push(line);
+      characters += line.length;
+      written++;
+      if (characters >= COLLECT_CHARACTERS) flush();
+      else timer ??= setTimeout(flush, COLLECT_MS).unref();
+    },
+    flush,
+    async close(patienceMs) {
+      flush();
+      await Promise.all(sinks.map((sink) => sink.close(patienceMs)));
+    },
+    lines: () => written,
+  };
+}
+
+/** What is counted; `dropped` by where the lines were to go. */
+export function predictionLogMetrics(registry: Registry, lines: () => number): { dropped: Counter<'sink'> } {
+  const registers = [registry];
+  new Counter({
+    name: 'slipway_prediction_log_lines_total',
+    help: 'Lines written for predictions and for requests that were refused one.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(lines());
+    },
+  });
+  const dropped = new Counter({
+    name: 'slipway_prediction_log_dropped_total',
+    help: 'Lines given up because nobody took them in time, or because there was no room.',
+    labelNames: ['sink'],
+    registers,
+  });
+  return { dropped };
+}
+
+/** Says which features that are to be hidden the model does not have: a misspelt one would show. */
+export function warnOfUnknownFeatures({ redact, hash }: Settings, model: ServedModel, log: Pick<Logger, 'warn'>): void {
+  const features = unknownFeatures([...redact, ...hash], model.signature, model.inputs);
+  if (features.length > 0)
+    log.warn(
+      { features },
+      'spec.predictionLog names features that the model does not have; nothing is hidden for them',
+    );
+}

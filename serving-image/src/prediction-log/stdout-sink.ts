@@ -1,0 +1,175 @@
+/**
+ * Lines to standard output without ever waiting for whoever reads it. A pipe is opened once more, for writing that returns
+ * at once when it is full; each piece of at most PIPE_BUF bytes then goes whole or not at all, so that no line is torn.
+ */
+import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Chunk, createChunkQueue, type Sink } from './chunks.ts';
+
+export interface StdoutSinkOptions {
+  /** 1 when absent. */
+  readonly fd?: number;
+  readonly maxBytes: number;
+  readonly onDropped: (lines: number) => void;
+}
+
+export interface StdoutSink extends Sink {
+  /** What can be written without waiting is, at once: the last thing a process does. */
+  flushNow(): void;
+}
+
+const LINE_FEED = 10;
+/** What POSIX promises to write whole; Linux allows more. */
+const PIPE_BUF = 4096;
+const RETRY_MS = 25;
+
+/** Writes some of `bytes` and says how many; 0 when there is no room now. Throws when nobody will ever read it. */
+type WriteSome = (bytes: Buffer) => number;
+
+/** Throws nothing: undefined where this cannot be had. */
+function openWithoutWaiting(fd: number): WriteSome | undefined {
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFIFO()) return undefined;
+    const own = openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    return (bytes) => {
+      try {
+        return writeSync(own, bytes);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+        throw error;
+      }
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole lines that fit into one piece; a longer line by itself. */
+function pieceOf(bytes: Buffer, from: number): Buffer {
+  if (bytes.length - from <= PIPE_BUF) return bytes.subarray(from);
+  const end = bytes.lastIndexOf(LINE_FEED, from + PIPE_BUF - 1);
+  if (end >= from) return bytes.subarray(from, end + 1);
+  const next = bytes.indexOf(LINE_FEED, from);
+  return bytes.subarray(from, next === -1 ? bytes.length : next + 1);
+}
+
+/** Keeps `maxBytes` for a reader that stands still. */
+export function createStdoutSink({ fd = 1, maxBytes, onDropped }: StdoutSinkOptions): StdoutSink {
+  const writeSome = openWithoutWaiting(fd);
+  return writeSome ? pipeSink(writeSome, maxBytes, onDropped) : callbackSink(fd, laterWriter(fd), maxBytes, onDropped);
+}
+
+function pipeSink(writeSome: WriteSome, maxBytes: number, onDropped: (lines: number) => void): StdoutSink {
+  const queue = createChunkQueue(maxBytes, onDropped);
+  let current: { chunk: Chunk; at: number } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  /** True when all of the chunk is written, or nobody will ever read it. */
+  const finish = (begun: { chunk: Chunk; at: number }): boolean => {
+    const { bytes, lines } = begun.chunk;
+    try {
+      while (begun.at < bytes.length) {
+        const written = writeSome(pieceOf(bytes, begun.at));
+        if (written === 0) return false;
+        begun.at += written;
+      }
+    } catch {
+      onDropped(lines);
+    }
+    return true;
+  };
+  const pump = (): void => {
+    timer = undefined;
+    for (;;) {
+      const chunk = queue.first();
+      if (!current && !chunk) return;
+      if (!current && chunk) {
+        // Taken out before it is begun: what is half written must not be given up.
+        queue.shift();
+        current = { chunk, at: 0 };
+      }
+      if (current && !finish(current)) break;
+      current = undefined;
+    }
+    timer = setTimeout(pump, RETRY_MS).unref();
+  };
+  return {
+    offer(chunk) {
+      queue.push(chunk);
+      if (timer === undefined) pump();
+    },
+    flushNow() {
+      clearTimeout(timer);
+      pump();
+    },
+    async close(patienceMs) {
+      const until = performance.now() + patienceMs;
+      while ((current || !queue.isEmpty) && performance.now() < until) await sleep(RETRY_MS);
+    },
+  };
+}
+
+/** Writes from `at` on and tells, some time later, how many bytes it were. */
+type WriteLater = (bytes: Buffer, at: number, done: (error: Error | null | undefined, written: number) => void) => void;
+
+/** A thread that waits for a reader would keep the process from ending: only files are left to one. */
+function laterWriter(fd: number): WriteLater {
+  const stats = fstatSync(fd);
+  if (!stats.isSocket() && !stats.isFIFO()) {
+    return (bytes, at, done) => write(fd, bytes, at, bytes.length - at, null, done);
+  }
+  const socket = new Socket({ fd, readable: false, writable: true }).unref();
+  // Every write is told of by itself.
+  socket.on('error', () => {});
+  return (bytes, at, done) => socket.write(bytes.subarray(at), (error) => done(error, bytes.length - at));
+}
+
+/** A file, a terminal, a socket: one chunk after the other. */
+function callbackSink(
+  fd: number,
+  writeLater: WriteLater,
+  maxBytes: number,
+  onDropped: (lines: number) => void,
+): StdoutSink {
+  const queue = createChunkQueue(maxBytes, onDropped);
+  let writing: { bytes: Buffer; at: number; lines: number } | undefined;
+
+  const step = (): void => {
+    if (!writing) {
+      const chunk = queue.first();
+      if (!chunk) return;
+      queue.shift();
+      writing = { ...chunk, at: 0 };
+    }
+    const begun = writing;
+    writeLater(begun.bytes, begun.at, (error, written) => {
+      if ((error as NodeJS.ErrnoException)?.code === 'EAGAIN') return void setTimeout(step, RETRY_MS).unref();
+      if (error) onDropped(begun.lines);
+      begun.at += written;
+      if (error || begun.at >= begun.bytes.length) writing = undefined;
+      step();
+    });
+  };
+  return {
+    offer(chunk) {
+      queue.push(chunk);
+      if (!writing) step();
+    },
+    flushNow() {
+      for (let chunk = queue.first(); chunk; chunk = queue.first()) {
+        queue.shift();
+        try {
+          writeSync(fd, chunk.bytes);
+        } catch {
+          onDropped(chunk.lines);
+        }
+      }
+    },
+    async close(patienceMs) {
+      const until = performance.now() + patienceMs;
+      while ((writing || !queue.isEmpty) && performance.now() < until) await sleep(RETRY_MS);
+    },
+  };
+}
