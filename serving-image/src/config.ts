@@ -74,6 +74,8 @@ const ServeEnv = ModelEnv.extend({
   DRAIN_DELAY_MS: z.coerce.number().int().min(0).max(600_000).default(5000),
   /** Where runs are asked for; absent: POST /train is refused. */
   OPERATOR_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Whose health GET /health tells of; absent: of no registry's. */
+  REGISTRY_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Holds the token that is shown there. */
   OPERATOR_TOKEN_DIR: Folder.default(OPERATOR_TOKEN_DIR),
   /** Where keys and certificate lie that SERVE_SETTINGS asks for. */

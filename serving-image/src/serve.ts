@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runtimeThreads } from './cgroup.ts';
 import type { ServeConfig } from './config.ts';
+import { docsRoutes } from './docs-page/routes.ts';
 import { enterEmptyDirectory } from './empty-directory.ts';
 import { exitCodeFor } from './failure.ts';
 import { openAccess } from './http/access.ts';
@@ -23,6 +24,7 @@ import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
 import { writeTermination } from './termination.ts';
+import { watchRegistry } from './tracking.ts';
 
 /** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */
 const HURRY_MS = 5_000;
@@ -45,6 +47,8 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   };
   const training = trainRoutes({ ...asking, waitMs: config.TRAIN_WAIT_MS });
   const version = versionRoutes({ ...asking, waitMs: config.VERSION_WAIT_MS });
+  const { auth } = config.SERVE_SETTINGS;
+  const docs = docsRoutes({ state, modelDir: config.MODEL_DIR, ...(auth && { auth }) });
   const access = await openAccess({
     settings: config.SERVE_SETTINGS,
     apiKeysDir: config.API_KEYS_DIR,
@@ -71,8 +75,10 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
       routes: [
         { path: '/train', handler: training },
         { path: '/model/version', handler: version },
+        { path: '/', handler: docs },
       ],
       log,
+      tracking: watchRegistry(config.REGISTRY_URL),
     }),
     metrics,
     log,

@@ -13,7 +13,7 @@ export const DEFAULT_MODEL_FILE = 'model.onnx';
  * The path of the ONNX file: the one its MLmodel names, else `model.onnx`, else the only `.onnx` file. Throws
  * FormatNotServable when there is none, InvalidModel when it is not clear which.
  */
-export function modelFileOf(files: readonly ArtifactFile[], mlmodel: MLmodel | undefined): string {
+export function modelFileOf(files: readonly Pick<ArtifactFile, 'path'>[], mlmodel: MLmodel | undefined): string {
   const paths = files.map(({ path }) => path);
   const named = mlmodel?.onnxFile;
   if (named !== undefined) {
