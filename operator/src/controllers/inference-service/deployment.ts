@@ -147,6 +147,8 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
           MODEL_NAME: spec.model,
           MODEL_VERSION: String(release.version),
           ...control.env,
+          // What GET /health says of the registry; nothing else asks it.
+          ...(settings.registryUrl !== undefined && { REGISTRY_URL: settings.registryUrl }),
           ...serveSettingsEnv(owner),
         }),
         ports: [{ name: scheme, containerPort: HTTP_PORT, protocol: 'TCP' as const }],
