@@ -11,7 +11,7 @@ export const EXIT_TERMINAL = 65;
 /** A store stayed away until the container gave up: the Job's retries may help. */
 export const EXIT_UNAVAILABLE = 75;
 
-export const Stage = z.enum(['fetch', 'train', 'watch', 'publish', 'verify', 'serve', 'batch']);
+export const Stage = z.enum(['fetch', 'train', 'watch', 'publish', 'verify', 'serve', 'batch', 'ship']);
 export type Stage = z.infer<typeof Stage>;
 
 /** Why a container failed; the same words appear as condition reasons. */

@@ -1,6 +1,6 @@
 /**
- * The serving image's only entry: `fetch`, `verify`, `predict`, `serve` (default); `probe` is a child of `verify`, `answer`
- * of `predict`.
+ * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `ship`, `serve` (default); `probe` is a child of
+ * `verify`, `answer` of `predict`.
  */
 import type { Stage } from '@slipway/contract';
 import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
@@ -54,6 +54,13 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
       await runBatch(process.argv.slice(3), log);
     },
   },
+  ship: {
+    stage: 'ship',
+    run: async (log) => {
+      const { runShip, shipConfig } = await import('./ship/run-ship.ts');
+      await runShip(shipConfig(process.env), log);
+    },
+  },
   serve: {
     stage: 'serve',
     run: async (log) => {
@@ -79,8 +86,8 @@ async function main(): Promise<number> {
   const command = COMMANDS[name];
   const stage = command?.stage ?? 'serve';
   const log = createLogger(stage);
-  // As process 1 of a container this process would otherwise ignore the signal; `serve` drains instead.
-  if (name !== 'serve') process.once('SIGTERM', () => process.exit(143));
+  // As process 1 of a container this process would otherwise ignore the signal; these finish what they do instead.
+  if (name !== 'serve' && name !== 'ship') process.once('SIGTERM', () => process.exit(143));
   try {
     if (!command) throw unknownCommand(name);
     await command.run(log);
