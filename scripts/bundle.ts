@@ -30,6 +30,10 @@ const bundles: readonly Bundle[] = [
       [`${onnxruntime}/package.json`, `${onnxruntime}/package.json`],
       [`${onnxruntime}/dist`, `${onnxruntime}/dist`],
       [`${onnxruntime}/bin/napi-v6/linux/${arch}`, `${onnxruntime}/bin/napi-v6/linux/${arch}`],
+      // What the page at /docs is made of, without source maps and other builds of the same.
+      ...['swagger-ui-bundle.js', 'swagger-ui.css', 'LICENSE', 'NOTICE'].map(
+        (file) => [`node_modules/swagger-ui-dist/${file}`, `swagger-ui/${file}`] as const,
+      ),
     ],
   },
 ];
