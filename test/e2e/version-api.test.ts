@@ -89,7 +89,7 @@ test('what cannot be switched to is told with its status, and changes nothing', 
 
 test('a version that somebody declares by server-side apply is left to them', () => {
   kubectl(['apply', '--server-side', '--force-conflicts', '--field-manager=gitops', '-n', namespace, '-f', '-'], {
-    input: service('iris', { version: '1' }),
+    input: service('iris', { version: '1', api: { allowVersionSwitch: true } }),
   });
   const { status, body } = change('2');
   assert.equal(status, 409);
