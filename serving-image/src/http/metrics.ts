@@ -1,5 +1,8 @@
 /** Prometheus metrics. Every label's values come from a fixed set, so no client can make them grow. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { Scored, ServedModel } from '../model/served-model.ts';
+import { createTally, type Noted, type Tally, VALUE_BUCKETS } from '../model/tally.ts';
+import { createCount, createSpread } from './counts.ts';
 import { isReady, type ServerState } from './state.ts';
 
 export interface Metrics {
@@ -7,92 +10,124 @@ export interface Metrics {
   requestStarted(): void;
   requestEnded(endpoint: string, status: number, seconds: number): void;
   ran(requests: number, rows: number): void;
+  /** What an answer said. */
+  predicted(model: ServedModel, scored: Scored): void;
   loaded(seconds: number): void;
 }
 
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 const ROW_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096];
+const REQUEST_BUCKETS = [1, 2, 4, 8, 16, 32, 64];
 
 export function createMetrics(state: ServerState): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ model: state.identity.name, version: state.identity.version });
-  const registers = [registry];
-  const requests = new Counter({
+  const requests = createCount(registry, {
     name: 'slipway_requests_total',
     help: 'Requests answered, by endpoint and status code.',
-    labelNames: ['endpoint', 'status'],
-    registers,
+    labels: ['endpoint', 'status'],
   });
-  const latency = new Histogram({
+  const errors = createCount(registry, {
+    name: 'slipway_request_errors_total',
+    help: 'Requests that got no prediction: refused, failed, or left by their client.',
+    labels: ['endpoint'],
+  });
+  const latency = createSpread(registry, {
     name: 'slipway_request_duration_seconds',
-    help: 'From the request line to the last byte of the answer.',
-    labelNames: ['endpoint'],
+    help: 'From the request line to the answer in the hands of the connection.',
+    label: 'endpoint',
     buckets: LATENCY_BUCKETS,
-    registers,
   });
-  const inFlight = new Gauge({
-    name: 'slipway_requests_in_flight',
-    help: 'Requests being answered now.',
-    registers,
-  });
-  new Gauge({
-    name: 'slipway_requests_queued',
-    help: 'Requests waiting for the model.',
-    registers,
-    collect() {
-      this.set(state.model?.queued() ?? 0);
-    },
-  });
-  new Gauge({
-    name: 'slipway_model_ready',
-    help: '1 while predictions are answered and the process is not draining.',
-    registers,
-    collect() {
-      this.set(isReady(state) ? 1 : 0);
-    },
-  });
-  const rows = new Counter({ name: 'slipway_rows_total', help: 'Rows run through the model.', registers });
-  const runs = new Histogram({
+  const runs = createSpread(registry, {
     name: 'slipway_run_rows',
     help: 'Rows per run of the model: above 1 where requests shared a run or brought several rows.',
     buckets: ROW_BUCKETS,
-    registers,
   });
-  const load = new Gauge({
-    name: 'slipway_model_load_seconds',
-    help: 'From the first byte hashed to the end of the self-test.',
-    registers,
+  const shared = createSpread(registry, {
+    name: 'slipway_run_requests',
+    help: 'Requests per run of the model: above 1 where requests shared a run.',
+    buckets: REQUEST_BUCKETS,
   });
-  // Looking a labelled child up by its labels costs more than the rest of the measurement.
-  const countOf = remembered((key) => {
-    const [endpoint = '', status = ''] = key.split(' ');
-    return requests.labels(endpoint, status);
-  });
-  const latencyOf = remembered((endpoint) => latency.labels(endpoint));
+  const gauges = createGauges(registry, state);
+  const predicted = createPredicted(registry);
   return {
     registry,
-    requestStarted: () => inFlight.inc(),
+    requestStarted: () => {
+      gauges.inFlight++;
+    },
     requestEnded: (endpoint, status, seconds) => {
-      inFlight.dec();
-      countOf(`${endpoint} ${status}`).inc();
-      latencyOf(endpoint).observe(seconds);
+      gauges.inFlight--;
+      requests.add(endpoint, status);
+      if (status >= 400) errors.add(endpoint);
+      latency.observe(seconds, endpoint);
     },
-    ran: (_, count) => {
-      rows.inc(count);
-      runs.observe(count);
+    ran: (count, rows) => {
+      gauges.rows += rows;
+      runs.observe(rows);
+      shared.observe(count);
     },
-    loaded: (seconds) => load.set(seconds),
+    predicted,
+    loaded: (seconds) => {
+      gauges.loadSeconds = seconds;
+    },
   };
 }
 
-function remembered<T>(make: (key: string) => T): (key: string) => T {
-  const made = new Map<string, T>();
-  return (key) => {
-    const known = made.get(key);
-    if (known !== undefined) return known;
-    const value = make(key);
-    made.set(key, value);
-    return value;
+interface Gauges {
+  inFlight: number;
+  rows: number;
+  loadSeconds: number;
+}
+
+/** What is read off when somebody looks. */
+function createGauges(registry: Registry, state: ServerState): Gauges {
+  const values: Gauges = { inFlight: 0, rows: 0, loadSeconds: 0 };
+  const gauge = (name: string, help: string, value: () => number): void => {
+    new Gauge({
+      ...{ name, help, registers: [registry] },
+      collect() {
+        this.set(value());
+      },
+    });
+  };
+  gauge('slipway_requests_in_flight', 'Requests being answered now.', () => values.inFlight);
+  gauge('slipway_requests_queued', 'Requests waiting for the model.', () => state.model?.queued() ?? 0);
+  gauge('slipway_model_ready', '1 while predictions are answered and the process is not draining.', () =>
+    isReady(state) ? 1 : 0,
+  );
+  gauge(
+    'slipway_model_load_seconds',
+    'From the first byte hashed to the end of the self-test.',
+    () => values.loadSeconds,
+  );
+  new Counter({
+    ...{ name: 'slipway_rows_total', help: 'Rows run through the model.', registers: [registry] },
+    collect() {
+      this.reset();
+      this.inc(values.rows);
+    },
+  });
+  return values;
+}
+
+/** How predictions are distributed. */
+function createPredicted(registry: Registry): Metrics['predicted'] {
+  const classes = createCount(registry, {
+    name: 'slipway_predictions_total',
+    help: 'Rows answered with each class; `other` where the model knows more than 64, or names none.',
+    labels: ['class'],
+  });
+  const values = createSpread(registry, {
+    name: 'slipway_prediction_value',
+    help: 'Values a regressor answered.',
+    buckets: VALUE_BUCKETS,
+  });
+  const noted: Noted = { class: (label) => classes.add(label), value: (value) => values.observe(value) };
+  const tallies = new WeakMap<ServedModel, Tally>();
+  return (model, { outputs }) => {
+    const tally = tallies.get(model) ?? createTally(model.signature, model.outputs);
+    tallies.set(model, tally);
+    tally.add(outputs, noted);
   };
 }
 

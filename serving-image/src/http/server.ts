@@ -2,17 +2,17 @@
  * The HTTP server. A prediction goes: headers → protocol → method, media type → body within limits → model → reply;
  * each step may refuse, and the protocol words the refusal. Everything else is handed to express.
  */
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions as SecureOptions } from 'node:https';
 import type { Logger } from '../log.ts';
 import { traceOf } from '../prediction-log/trace.ts';
 import { detailOf } from '../protocols/fastapi.ts';
 import type { Answer, Protocol } from '../protocols/protocol.ts';
-import { AbortedError, createBodyReader } from './body.ts';
-import { checkContent } from './content.ts';
+import { CLIENT_CLOSED_REQUEST, createExchange, type Exchange } from './exchange.ts';
+import { type Head, headOf } from './heads.ts';
 import type { Metrics } from './metrics.ts';
-import { asRefusal, methodNotAllowed, notReady, type Refusal } from './refusal.ts';
+import { asRefusal, type Refusal } from './refusal.ts';
 import type { ServerState } from './state.ts';
 
 /** One request of a protocol, once its answer has been handed to the connection or its client has gone. */
@@ -54,8 +54,6 @@ export interface ServerOptions {
   readonly tls?: SecureOptions;
 }
 
-/** All bodies held at once, in times the largest single one. */
-const HELD_BODIES = 8;
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 8192;
@@ -76,22 +74,42 @@ export function createModelServer(options: ServerOptions): Server {
 }
 
 function createListener(options: ServerOptions): RequestListener {
-  const { state, protocols, app, metrics, authorize, intercept } = options;
-  const answer = createAnswer(options);
+  const { protocols, intercept } = options;
+  const routeOf = createRouter(protocols);
+  const exchange = createExchange(options);
+  const slowly = createSlowListener(options, exchange);
   return (request, response) => {
-    const path = pathOf(request.url ?? '/');
-    const protocol = protocols.find(({ matches }) => matches(path));
-    const ids = begin(request, response, state);
-    measure(response, protocol?.endpoint ?? endpointOf(path), metrics);
-    if (intercept?.(request, response)) return;
-    if (protocol) void answer({ protocol, path, ...ids }, request, response);
-    else if (authorize && !isOpen(path)) void authorized(authorize, app, request, response);
+    const startedAt = performance.now();
+    const route = routeOf(request.url ?? '/');
+    const head = headOf(request);
+    const { traceId, traceparent } = traceOf(head.traceparent === undefined ? NO_TRACE : head);
+    const names = { requestId: requestIdOf(head), traceId, traceparent };
+    if (route.protocol && !intercept) exchange({ ...names, route, head, startedAt, request, response });
+    else slowly({ ...names, route, head, startedAt, request, response });
+  };
+}
+
+/** As the listener: for what is asked seldom, and where answers carry more than the usual headers. */
+function createSlowListener(options: ServerOptions, exchange: (exchange: Exchange) => void): (asked: Exchange) => void {
+  const { state, app, metrics, authorize, intercept } = options;
+  return (asked) => {
+    const { route, request, response } = asked;
+    begin(asked, response, state);
+    const isAnswered = intercept?.(request, response) ?? false;
+    if (route.protocol && !isAnswered) {
+      exchange(asked);
+      return;
+    }
+    measure(asked, metrics);
+    if (isAnswered) return;
+    if (authorize && !isOpen(route.path)) void authorized(authorize, app, request, response);
     else app(request, response);
   };
 }
 
 const OPEN_PATHS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping']);
-const isOpen = (path: string): boolean => OPEN_PATHS.has(path) || path.startsWith('/v2/health/');
+const isOpen = (path: string): boolean =>
+  OPEN_PATHS.has(path) || path.startsWith('/v2/health/') || /^\/docs(\/|$)/.test(path);
 
 async function authorized(
   authorize: NonNullable<ServerOptions['authorize']>,
@@ -99,14 +117,13 @@ async function authorized(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const refusal = await Promise.resolve(authorize(request)).catch((error: unknown) =>
-    asRefusal(error, String(response.getHeader('x-request-id'))),
-  );
+  const asked = async (): Promise<Refusal | undefined> => authorize(request);
+  const refusal = await asked().catch((error: unknown) => asRefusal(error, String(response.getHeader('x-request-id'))));
   if (!refusal) return app(request, response);
   const isKServe = /^\/v[12](\/|$)/.test(pathOf(request.url ?? '/'));
   const body = JSON.stringify(isKServe ? { error: refusal.message } : { detail: detailOf(refusal) });
   if (!request.complete) response.setHeader('connection', 'close');
-  response.writeHead(refusal.status, { ...refusal.headers, 'content-type': JSON_TYPE }).end(body);
+  response.writeHead(refusal.status, { ...refusal.headers, 'content-type': 'application/json' }).end(body);
 }
 
 const pathOf = (url: string): string => {
@@ -114,9 +131,41 @@ const pathOf = (url: string): string => {
   return query === -1 ? url : url.slice(0, query);
 };
 
+/** What a URL asks for. */
+export interface Route {
+  readonly path: string;
+  /** After the question mark. */
+  readonly query: string;
+  /** The metrics label. */
+  readonly endpoint: string;
+  readonly protocol: Protocol | undefined;
+}
+
+/** So many different URLs are remembered: nearly every request has one of a few. */
+const KNOWN_URLS = 256;
+const LONG_URL = 256;
+
+function createRouter(protocols: readonly Protocol[]): (url: string) => Route {
+  const known = new Map<string, Route>();
+  return (url) => {
+    const route = known.get(url);
+    if (route) return route;
+    const path = pathOf(url);
+    const protocol = protocols.find(({ matches }) => matches(path));
+    const found = {
+      path,
+      query: url.slice(path.length + 1),
+      endpoint: protocol?.endpoint ?? endpointOf(path),
+      protocol,
+    };
+    if (known.size < KNOWN_URLS && url.length < LONG_URL) known.set(url, found);
+    return found;
+  };
+}
+
 const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping', '/version', '/openapi.json']);
 /** Endpoints that go on below their name. */
-const FOLDERS = new Set(['v1', 'v2', 'train', 'docs']);
+const FOLDERS = new Set(['v1', 'v2', 'model', 'train', 'docs']);
 /** A label from a fixed set, whatever the client asks for. */
 function endpointOf(path: string): string {
   if (PLAIN_ENDPOINTS.has(path)) return path.slice(1);
@@ -126,108 +175,31 @@ function endpointOf(path: string): string {
 
 const SANE_ID = /^[\w.:=+/-]{1,128}$/;
 
+/** Nobody else's ids begin like this process's. */
+const ID_PREFIX = `${randomBytes(8).toString('hex')}-`;
+let ids = 0;
+
+const requestIdOf = ({ requestId }: Head): string =>
+  requestId !== undefined && SANE_ID.test(requestId) ? requestId : ID_PREFIX + ++ids;
+
+const NO_TRACE = {};
+
 function begin(
-  request: IncomingMessage,
+  { requestId, traceparent }: { requestId: string; traceparent: string },
   response: ServerResponse,
   state: ServerState,
-): Pick<Asked, 'requestId' | 'traceId'> {
-  const given = request.headers['x-request-id'];
-  const requestId = typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
+): void {
   response.setHeader('x-model-version', state.identity.version);
   response.setHeader('x-artifact-sha256', state.identity.digest);
   response.setHeader('x-request-id', requestId);
-  const { traceId, traceparent } = traceOf(request.headers);
   response.setHeader('traceparent', traceparent);
   if (state.isDraining) response.setHeader('connection', 'close');
-  return { requestId, traceId };
 }
 
-const CLIENT_CLOSED_REQUEST = 499;
-
-function measure(response: ServerResponse, endpoint: string, metrics: Metrics): void {
-  const start = performance.now();
+function measure({ response, route: { endpoint }, startedAt }: Exchange, metrics: Metrics): void {
   metrics.requestStarted();
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_REQUEST;
-    metrics.requestEnded(endpoint, status, (performance.now() - start) / 1000);
+    metrics.requestEnded(endpoint, status, (performance.now() - startedAt) / 1000);
   });
-}
-
-interface Asked {
-  readonly protocol: Protocol;
-  readonly path: string;
-  readonly requestId: string;
-  readonly traceId: string;
-}
-type Answerer = (asked: Asked, request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-const JSON_TYPE = 'application/json';
-
-function createAnswer({ state, log, maxBodyBytes, authorize, onAnswered }: ServerOptions): Answerer {
-  const readBody = createBodyReader(maxBodyBytes, maxBodyBytes * HELD_BODIES);
-  const reply = (response: ServerResponse, status: number, body: string | Buffer, type = JSON_TYPE): void => {
-    if (state.isDraining) response.setHeader('connection', 'close');
-    response.setHeader('content-type', type);
-    response.setHeader('content-length', Buffer.byteLength(body));
-    response.statusCode = status;
-    response.end(body);
-  };
-  const respond = async (
-    { protocol, path }: Asked,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<Answer> => {
-    const denied = await authorize?.(request);
-    if (denied) throw denied;
-    checkRequest(protocol, request);
-    const { model } = state;
-    if (!model) throw notReady();
-    const body = await readBody(request);
-    try {
-      const url = request.url as string;
-      const query = url.slice(path.length + 1);
-      const answer = await protocol.answer({ path, query, headers: request.headers, body: body.bytes }, model);
-      for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-      reply(response, 200, answer.body, answer.contentType);
-      return answer;
-    } finally {
-      body.release();
-    }
-  };
-  const refuse = (asked: Asked, request: IncomingMessage, response: ServerResponse, error: unknown): Outcome => {
-    const { protocol, requestId } = asked;
-    if (error instanceof AbortedError) return { status: CLIENT_CLOSED_REQUEST };
-    const refusal = asRefusal(error, requestId);
-    const isOurs = refusal !== error && refusal.status >= 500;
-    if (isOurs) log.error({ requestId, endpoint: protocol.endpoint, err: error }, 'prediction failed');
-    for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
-    // What is left of a body nobody will read must not be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
-    reply(response, refusal.status, protocol.refuse(refusal), protocol.refusalType?.(refusal));
-    return { status: refusal.status, refusal, ...(isOurs && { error }) };
-  };
-  return async (asked, request, response) => {
-    const startedAt = performance.now();
-    const outcome = await respond(asked, request, response).then(
-      (answer): Outcome => ({ status: 200, answer }),
-      (error: unknown) => refuse(asked, request, response, error),
-    );
-    if (!onAnswered) return;
-    const { requestId, traceId, protocol } = asked;
-    const latencyMs = performance.now() - startedAt;
-    const { headers } = request;
-    try {
-      onAnswered({ endpoint: protocol.endpoint, startedAt, latencyMs, requestId, traceId, headers, ...outcome });
-    } catch (error) {
-      log.error({ requestId, err: error }, 'what is told of answers failed');
-    }
-  };
-}
-
-type Outcome = Pick<AnsweredEvent, 'status' | 'answer' | 'refusal' | 'error'>;
-
-/** Throws Refusal 405 or 415. */
-function checkRequest(protocol: Protocol, { method, headers }: IncomingMessage): void {
-  if (method !== 'POST') throw methodNotAllowed('POST');
-  checkContent(headers, protocol.contentTypes);
 }
