@@ -7,8 +7,10 @@ import { waitForCondition, waitForTrainedVersion, waitForVersion } from '../test
 import { apply, dropNamespace, kubectl, makeNamespace, patch } from '../test/support/kubectl.ts';
 import { setosa } from '../test/support/manifests.ts';
 import { openNotebook } from '../test/support/notebook.ts';
+import { withPortForward } from '../test/support/port-forward.ts';
 import { predict } from '../test/support/predict.ts';
 import { replaceBlock } from './readme-blocks.ts';
+import { PROTOCOL_LINES, shownCommands } from './shown-commands.ts';
 
 // `make readme` wants a cluster made afresh: a namespace of this name must not have had data before.
 const namespace = 'team-a';
@@ -27,6 +29,7 @@ async function outputs(): Promise<Record<string, string>> {
   const describe = show('describe', 'tj', 'iris');
   const answer = await predict(namespace, 'iris', { samples: [setosa] });
   const curl = `$ curl -s localhost:8080/predict -H 'content-type: application/json' -d '${JSON.stringify({ samples: [setosa] })}'`;
+  const protocols = await withPortForward(namespace, 'svc/iris', 80, (url) => shownCommands(PROTOCOL_LINES, url));
   patch(namespace, 'tj/iris', { spec: { parameters: { C: '0.1' } } });
   await waitForTrainedVersion(namespace, 'iris', 1);
   await waitForVersion(namespace, 'iris', 2);
@@ -35,7 +38,7 @@ async function outputs(): Promise<Record<string, string>> {
   await waitForCondition(namespace, 'infsvc/iris', { type: 'Ready', status: 'True' });
   const after = show('get', 'infsvc', 'iris', '-o', 'wide');
   const mlflow = await registered();
-  return { get, describe, mlflow, predict: `${curl}\n${answer.body}`, switch: `${switched}\n${after}` };
+  return { get, describe, mlflow, protocols, predict: `${curl}\n${answer.body}`, switch: `${switched}\n${after}` };
 }
 
 /** What a notebook prints, and what kubectl shows of it. */
