@@ -28,7 +28,12 @@ export interface VolumeMount {
 export interface Volume {
   readonly name: string;
   readonly emptyDir?: { readonly sizeLimit?: string };
-  readonly secret?: { readonly secretName: string; readonly optional?: boolean; readonly defaultMode: number };
+  readonly secret?: {
+    readonly secretName: string;
+    readonly items?: readonly { readonly key: string; readonly path: string }[];
+    readonly optional?: boolean;
+    readonly defaultMode: number;
+  };
   readonly configMap?: { readonly name: string; readonly optional: boolean; readonly defaultMode: number };
   readonly projected?: {
     readonly defaultMode: number;
@@ -146,10 +151,10 @@ export const emptyDir = (name: string, sizeLimit?: string): Volume => ({
   emptyDir: sizeLimit === undefined ? {} : { sizeLimit },
 });
 
-/** A Secret's keys as files that only the pod's user may read. */
-export const secretVolume = (name: string, secretName: string): Volume => ({
+/** A Secret's keys, or only these of them, as files that only the pod's user may read. */
+export const secretVolume = (name: string, secretName: string, keys?: readonly string[]): Volume => ({
   name,
-  secret: { secretName, defaultMode: 0o440 },
+  secret: { secretName, ...(keys && { items: keys.map((key) => ({ key, path: key })) }), defaultMode: 0o440 },
 });
 
 /** As secretVolume, but the pod starts without the Secret, and finds it as soon as it is there. */

@@ -133,8 +133,16 @@ test('defaults are filled in by the API server', async () => {
     model: 'iris',
     version: 'latest',
     replicas: 1,
+    engine: 'auto',
     rollout: { progressDeadline: '2m' },
   });
+});
+
+test('a log of predictions is written in full and kept for a month, where nothing else is said', async () => {
+  const { spec } = await create(service({ model: 'iris', predictionLog: { store: {}, hash: ['age'] } }));
+  assert.deepEqual(spec?.['predictionLog'], { enabled: true, sample: '1', hash: ['age'], store: { retention: '30d' } });
+  for (const sample of ['0', '1', '1.0', '.25', '0.000001'])
+    await create(service({ model: 'iris', predictionLog: { sample } }));
 });
 
 test('a version may be written as a number or as a string', async () => {
@@ -358,6 +366,26 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
     name: 'a service deadline of zero',
     thing: service({ model: 'iris', rollout: { progressDeadline: '0s' } }),
     says: 'spec.rollout.progressDeadline in body should match',
+  },
+  {
+    name: 'a share of predictions above one',
+    thing: service({ model: 'iris', predictionLog: { sample: '1.5' } }),
+    says: 'sample is a decimal from 0 to 1 in quotes, like "0.1"',
+  },
+  {
+    name: 'a retention without a unit',
+    thing: service({ model: 'iris', predictionLog: { store: { retention: '30' } } }),
+    says: 'retention is a number of days or hours, like 30d or 12h',
+  },
+  {
+    name: 'a feature that is left out and digested',
+    thing: service({ model: 'iris', predictionLog: { redact: ['sex', 'age'], hash: ['age'] } }),
+    says: 'a feature is either left out (redact) or digested (hash): name it in one of the two',
+  },
+  {
+    name: 'keeping lines that are not written',
+    thing: service({ model: 'iris', predictionLog: { enabled: false, store: {} } }),
+    says: 'store keeps the lines that are written: set enabled to true, or remove store',
   },
 ];
 

@@ -11,6 +11,7 @@ import {
   Resources,
   VersionSelector,
 } from '../../api/fields.ts';
+import { PredictionLog } from './spec/prediction-log.ts';
 
 const Origin = z
   .string()
@@ -84,6 +85,9 @@ export const InferenceServiceSpec = z.object({
   resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
   engine: EngineChoice.default('auto').describe(
     'What computes the model. auto: plain JavaScript made from the graph where it proves equal to onnxruntime at load, else onnxruntime. compiled: as auto, but a version that cannot be compiled is rejected. onnxruntime: always that. Another value rolls the pods.',
+  ),
+  predictionLog: PredictionLog.exactOptional().describe(
+    'One JSON line for every prediction, on the standard output of the server. Written in full unless this says otherwise; a change rolls the pods.',
   ),
   autoscaling: z
     .object({

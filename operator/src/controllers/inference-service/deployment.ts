@@ -40,6 +40,7 @@ import {
   schemeOf,
   TEMPLATE_ANNOTATION,
 } from './names.ts';
+import { predictionLogParts } from './prediction-log.ts';
 import type { Release } from './release.ts';
 import { serveSettingsEnv } from './serve-settings.ts';
 
@@ -103,6 +104,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
   const artifact = { MODEL_ARTIFACT: artifactEnv(owner.metadata.namespace, release) };
   const control = controlAccess(owner, settings);
   const access = accessOf(owner);
+  const predictions = predictionLogParts(owner, settings);
   const scheme = schemeOf(owner);
   const labels = {
     ...labelsFor(owner),
@@ -124,6 +126,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
       secretVolume('credentials', FETCH_SECRET),
       ...control.volumes,
       ...access.volumes,
+      ...predictions.volumes,
     ],
     initContainers: [
       {
@@ -135,6 +138,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
         resources: FETCH_RESOURCES,
         volumeMounts: [mount('model', MODEL_DIR), mount('tmp', '/tmp'), readOnlyMount('credentials', CREDENTIALS_DIR)],
       },
+      ...predictions.sidecars,
     ],
     containers: [
       {
@@ -153,7 +157,13 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
         }),
         ports: [{ name: scheme, containerPort: HTTP_PORT, protocol: 'TCP' as const }],
         resources: serverResources(spec.resources),
-        volumeMounts: [readOnlyMount('model', MODEL_DIR), mount('tmp', '/tmp'), ...control.mounts, ...access.mounts],
+        volumeMounts: [
+          readOnlyMount('model', MODEL_DIR),
+          mount('tmp', '/tmp'),
+          ...control.mounts,
+          ...access.mounts,
+          ...predictions.mounts,
+        ],
         ...probes(durationSeconds(spec.rollout.progressDeadline), scheme),
       },
     ],

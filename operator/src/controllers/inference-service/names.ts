@@ -16,6 +16,8 @@ export const SCHEME_ANNOTATION = 'slipway.dev/scheme';
 export const HTTP_PORT = 8080;
 export const FETCH_CONTAINER = 'fetch';
 export const SERVER_CONTAINER = 'server';
+/** The sidecar that ships predictions; no version is turned down because of it. */
+export const SHIP_CONTAINER = 'ship';
 
 /** Deployment, Service and PodDisruptionBudget all have the object's own name. */
 export const childKey = ({ metadata }: KubeObject): ObjectKey => ({
