@@ -1,6 +1,7 @@
+#!/usr/bin/env node
 /**
  * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `ship`, `serve` (default); `probe` is a child of
- * `verify`, `answer` of `predict`.
+ * `verify`, `answer` of `predict`. With options instead of a command it serves a local file: `--help` says how.
  */
 import type { Stage } from '@slipway/contract';
 import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
@@ -72,6 +73,10 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
 };
 
 async function main(): Promise<number> {
+  if (isStandalone()) {
+    const { runStandalone } = await import('./standalone.ts');
+    return runStandalone(process.argv.slice(2), process.env);
+  }
   const name = process.argv[2] ?? 'serve';
   if (name === 'probe') {
     const { probe } = await import('./verify/probe.ts');
@@ -100,10 +105,16 @@ async function main(): Promise<number> {
   }
 }
 
+/** Options instead of a command, or nothing at all: somebody's shell, and no pod. */
+function isStandalone(): boolean {
+  const [, , first] = process.argv;
+  return first === undefined ? process.env['MODEL_ARTIFACT'] === undefined : first.startsWith('-');
+}
+
 const unknownCommand = (name: string): FailureError =>
   new FailureError(
     'InvalidConfiguration',
-    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict or serve`,
+    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict, batch, ship or serve, or options: see --help`,
   );
 
 if (isModelHost()) {

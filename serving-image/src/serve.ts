@@ -30,7 +30,11 @@ import { watchRegistry } from './tracking.ts';
 const HURRY_MS = 5_000;
 
 /** Resolves when SIGTERM has been obeyed. Throws FailureError when the model is not the registered one or does not work. */
-export async function serve(config: ServeConfig, log: Logger): Promise<void> {
+export async function serve(
+  config: ServeConfig,
+  log: Logger,
+  onReady: (port: number) => void = () => {},
+): Promise<void> {
   const stopped = stopSignal();
   const state: ServerState = {
     identity: { name: config.MODEL_NAME, version: config.MODEL_VERSION, digest: config.MODEL_ARTIFACT.digest },
@@ -97,6 +101,7 @@ export async function serve(config: ServeConfig, log: Logger): Promise<void> {
   state.model = await Promise.race([loading, stopped]);
   if (state.model) predictions.fits(state.model);
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
+  if (state.model) onReady((server.address() as AddressInfo).port);
   await stopped;
   await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
   await predictions.close();
