@@ -1,0 +1,177 @@
+/** What the figures must show, judged on what was measured. Printed and written down; never a test. */
+import { gridGroups, groupId, peersOf } from './cells.ts';
+import { KIND_LABELS, KINDS } from './kinds.ts';
+import type { GroupResult, Results } from './results.ts';
+import { SERVERS, type ServerName, serverOf } from './servers.ts';
+import { type Interval, interval, ratio } from './statistics.ts';
+
+export interface Target {
+  readonly what: string;
+  readonly wanted: string;
+  /** Absent: not measured. */
+  readonly got?: Interval;
+  readonly unit: '×' | 'ms' | 'MB' | 'cells';
+  readonly state: 'met' | 'missed' | 'open';
+  /** Why there is no figure, or which cells fell short. */
+  readonly note?: string;
+}
+
+type Bound = { readonly atLeast: number } | { readonly atMost: number };
+
+const wantedText = (bound: Bound, unit: string): string =>
+  'atLeast' in bound ? `≥ ${bound.atLeast}${unit}` : `≤ ${bound.atMost}${unit}`;
+const isMet = (value: number, bound: Bound): boolean =>
+  'atLeast' in bound ? value >= bound.atLeast : value <= bound.atMost;
+
+const NOT_MEASURED = 'not measured';
+
+function judged(what: string, bound: Bound, unit: Target['unit'], got: Interval | string): Target {
+  const wanted = wantedText(bound, unit === '×' ? '×' : ` ${unit}`);
+  if (typeof got === 'string') return { what, wanted, unit, state: 'open', note: got };
+  return { what, wanted, unit, got, state: isMet(got.median, bound) ? 'met' : 'missed' };
+}
+
+type Figure = 'perSecond' | 'p50Ms';
+
+/** The quotient of two servers of a group, or why there is none. */
+export function quotient(
+  group: GroupResult | undefined,
+  [ours, theirs]: readonly [ServerName, ServerName],
+  figure: Figure = 'perSecond',
+): Interval | string {
+  const [a, b] = [group?.cells[ours], group?.cells[theirs]];
+  const failure = a?.failure ?? b?.failure;
+  if (failure !== undefined) return failure.split('\n')[0] as string;
+  if (!a?.rounds.length || !b?.rounds.length) return NOT_MEASURED;
+  return ratio(
+    a.rounds.map((round) => round[figure]),
+    b.rounds.map((round) => round[figure]),
+  );
+}
+
+const labelOf = (name: ServerName): string => serverOf(name).label;
+
+/** All of them, in the order of the page. */
+export function judge(results: Results): Target[] {
+  const groupOf = (...[model, kind, rows, connections]: Parameters<typeof id>) =>
+    results.groups[id(model, kind, rows, connections)];
+  const one = groupOf('lr', 'predict', 1, 64);
+  const forest = groupOf('rf100', 'predict', 1, 64);
+  const times = (what: string, group: GroupResult | undefined, peer: ServerName, atLeast: number): Target =>
+    judged(`${what}: requests/s over ${labelOf(peer)}`, { atLeast }, '×', quotient(group, ['slipway', peer]));
+  const iris = 'logistic regression, 1 row, 64 connections';
+  const hundred = 'forest of 100 trees, 1 row, 64 connections';
+  return [
+    times(iris, one, 'express', 8),
+    times(iris, one, 'fastapi-sklearn', 12),
+    times(iris, one, 'fastapi-onnxruntime', 8),
+    times(iris, one, 'bare-http', 0.85),
+    times(iris, one, 'constant', 0.85),
+    times(iris, one, 'raw-net', 0.6),
+    times(hundred, forest, 'fastapi-sklearn', 100),
+    times(hundred, forest, 'fastapi-onnxruntime', 6),
+    judged(
+      `logistic regression, 1 row, 1 connection: median latency over ${labelOf('bare-http')}`,
+      { atMost: 1.1 },
+      '×',
+      quotient(groupOf('lr', 'predict', 1, 1), ['slipway', 'bare-http'], 'p50Ms'),
+    ),
+    ...manyRows(results),
+    binary(results),
+    grid(results),
+    ...startAndMemory(results),
+  ];
+}
+
+const id = (model: 'lr' | 'rf100' | 'rf500', kind: (typeof KINDS)[number], rows: number, connections: number): string =>
+  groupId({ model, kind, rows, connections });
+
+function manyRows(results: Results): Target[] {
+  return KINDS.flatMap((kind) => {
+    const group = results.groups[id('lr', kind, 1024, 16)];
+    return peersOf[kind].map((peer) =>
+      judged(
+        `logistic regression, 1,024 rows, ${KIND_LABELS[kind]}: requests/s over ${labelOf(peer)}`,
+        { atLeast: 1 },
+        '×',
+        quotient(group, ['slipway', peer]),
+      ),
+    );
+  });
+}
+
+const peersIn = (group: GroupResult | undefined): ServerName[] =>
+  SERVERS.filter((name) => serverOf(name).role === 'peer' && group?.cells[name] !== undefined);
+
+/** Not one group, so not the same rounds: the interval is that of the extremes. */
+function binary(results: Results): Target {
+  const what = 'logistic regression, 1,024 rows: V2 with binary tensors over V2 with JSON, requests/s';
+  const [binaryCell, jsonCell] = (['v2-binary', 'v2'] as const).map(
+    (kind) => results.groups[id('lr', kind, 1024, 16)]?.cells.slipway,
+  );
+  const bound = { atLeast: 5 };
+  const failure = binaryCell?.failure ?? jsonCell?.failure;
+  if (failure !== undefined) return judged(what, bound, '×', failure.split('\n')[0] as string);
+  if (!binaryCell?.rounds.length || !jsonCell?.rounds.length) return judged(what, bound, '×', NOT_MEASURED);
+  const [a, b] = [binaryCell, jsonCell].map(({ rounds }) => interval(rounds.map(({ perSecond }) => perSecond)));
+  if (!a || !b) return judged(what, bound, '×', NOT_MEASURED);
+  return judged(what, bound, '×', { median: a.median / b.median, low: a.low / b.high, high: a.high / b.low });
+}
+
+/** A cell of the grid against its strongest peer. */
+export interface GridCell {
+  readonly id: string;
+  readonly peer: ServerName;
+  readonly ratio: Interval;
+}
+
+/** Every cell of the grid that has been measured, in its order, against the peer that is nearest or ahead. */
+export function gridCells(results: Results): GridCell[] {
+  return gridGroups().flatMap((group) => {
+    const found = results.groups[groupId(group)];
+    const against = peersIn(found).flatMap((peer) => {
+      const quotientHere = quotient(found, ['slipway', peer]);
+      return typeof quotientHere === 'string' ? [] : [{ id: groupId(group), peer, ratio: quotientHere }];
+    });
+    const nearest = against.toSorted((a, b) => a.ratio.median - b.ratio.median)[0];
+    return nearest ? [nearest] : [];
+  });
+}
+
+function grid(results: Results): Target {
+  const all = gridGroups().length;
+  const cells = gridCells(results);
+  const behind = cells.filter((cell) => cell.ratio.median < 1);
+  const listed = behind.map((cell) => `${cell.id} (${labelOf(cell.peer)}, ${cell.ratio.median.toFixed(2)}×)`);
+  const isWhole = cells.length === all;
+  const note = [...listed, ...(isWhole ? [] : ['`--grid` measures the rest'])].join('; ');
+  return {
+    what: `cells of the grid where a peer is ahead in the same protocol (${cells.length} of ${all} measured)`,
+    wanted: '0 cells',
+    unit: 'cells',
+    ...(cells.length > 0 && { got: { median: behind.length, low: behind.length, high: behind.length } }),
+    state: behind.length > 0 ? 'missed' : isWhole ? 'met' : 'open',
+    ...(note !== '' && { note }),
+  };
+}
+
+function startAndMemory(results: Results): Target[] {
+  const start = results.starts.slipway;
+  const resident = [
+    ...(start?.loadedMb ?? []),
+    ...Object.values(results.groups).flatMap(
+      ({ cells }) => cells.slipway?.rounds.map((round) => round.residentMb) ?? [],
+    ),
+  ];
+  const of = (values: readonly number[] | undefined) => (values?.length ? interval(values) : NOT_MEASURED);
+  const highest = of(resident);
+  return [
+    judged('process start to first prediction, logistic regression', { atMost: 400 }, 'ms', of(start?.startMs)),
+    judged(
+      'resident memory under load, the highest of all that was measured',
+      { atMost: 130 },
+      'MB',
+      typeof highest === 'string' ? highest : { ...highest, median: highest.high },
+    ),
+  ];
+}
