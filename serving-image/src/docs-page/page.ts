@@ -102,4 +102,6 @@ export const PAGE_STYLE = `body { margin: 0; background: #fafafa; font-family: s
 form input { display: block; width: 100%; box-sizing: border-box; margin: 0.5rem 0; padding: 0.5rem; }
 form button { padding: 0.5rem 1.5rem; }
 .swagger-ui .info { margin: 2rem 0 1rem; }
+.swagger-ui .scheme-container { background: none; box-shadow: none; padding: 0; margin: 0; }
+.swagger-ui .scheme-container .schemes-server-container { display: none; }
 `;

@@ -43,6 +43,7 @@ export async function describeServer({ model, dir, auth }: DocumentOptions): Pro
         facts.rows.length === 0
           ? 'The model has no example rows.'
           : `The example rows ${facts.areOwn ? 'came with the model' : 'are made up'}; the answers are what it gives for them.`,
+        'Every answer carries `x-model-version`, `x-artifact-sha256` and `x-request-id`, refusals too.',
       ].join(' '),
     },
     // Relative to where the document lies, so that it holds behind any prefix and any name.

@@ -1,4 +1,5 @@
 /** Bodies a client may send as they stand, each with what the server really answers to it. */
+import { Refusal } from '../http/refusal.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import { invocationsProtocol } from '../protocols/invocations.ts';
 import { kserveV1Protocol } from '../protocols/kserve-v1.ts';
@@ -47,6 +48,37 @@ async function answered(
   }
   return examples;
 }
+
+/** What is said of a body without the first column of its first row; undefined where the model does not mind. */
+async function refused(
+  protocol: Protocol,
+  path: string,
+  model: ServedModel,
+  bodyOf: (rows: readonly Row[]) => unknown,
+  { columns, rows }: ModelFacts,
+): Promise<unknown> {
+  const needed = columns.find(({ optional }) => !optional)?.name;
+  const broken = rows.map((row, i) =>
+    i > 0 ? row : Object.fromEntries(Object.entries(row).filter(([name]) => name !== needed)),
+  );
+  const body = Buffer.from(JSON.stringify(bodyOf(broken)));
+  try {
+    await protocol.answer({ path, query: '', headers: { 'content-type': 'application/json' }, body }, model);
+    return undefined;
+  } catch (error) {
+    return error instanceof Refusal ? JSON.parse(protocol.refuse(error)) : undefined;
+  }
+}
+
+/** How `POST /predict` says what is wrong. */
+export const predictRefusal = (model: ServedModel, facts: ModelFacts): Promise<unknown> =>
+  refused(predictProtocol, '/predict', model, (rows) => ({ samples: rows }), facts);
+/** How `POST /invocations` says it. */
+export const invocationsRefusal = (model: ServedModel, facts: ModelFacts): Promise<unknown> =>
+  refused(invocationsProtocol, '/invocations', model, (rows) => ({ dataframe_records: rows }), facts);
+/** How KServe V1 says it. */
+export const kserveV1Refusal = (model: ServedModel, facts: ModelFacts, path: string): Promise<unknown> =>
+  refused(kserveV1Protocol, path, model, (rows) => ({ instances: rows }), facts);
 
 const renamed = (row: Row, rename: (name: string) => string): Row =>
   Object.fromEntries(Object.entries(row).map(([name, value]) => [rename(name), value]));

@@ -44,10 +44,18 @@ export const text = (description: string, type = 'text/plain'): Json => ({
   content: { [type]: { schema: { type: 'string' } } },
 });
 
-/** The refusals of an endpoint, each in the schema its clients parse. */
-export const refusals = (schema: string, descriptions: Readonly<Record<string, string>>): Json =>
+/** The refusals of an endpoint, each in the schema its clients parse; `examples` by status. Their headers are those of any answer. */
+export const refusals = (
+  schema: string,
+  descriptions: Readonly<Record<string, string>>,
+  examples: Readonly<Record<string, unknown>> = {},
+): Json =>
   Object.fromEntries(
-    Object.entries(descriptions).map(([status, description]) => [status, json(description, ref(schema))]),
+    Object.entries(descriptions).map(([status, description]) => {
+      const example = examples[status];
+      const content = { schema: ref(schema), ...(example !== undefined && { example }) };
+      return [status, { description, content: { 'application/json': content } }];
+    }),
   );
 
 /** What any endpoint that predicts may refuse, whatever the body says. */

@@ -1,6 +1,14 @@
 /** Every path of the server, as operations of the document. */
 import type { ServedModel } from '../model/served-model.ts';
-import { inferExamples, invocationsExamples, kserveV1Examples, predictExamples } from './examples.ts';
+import {
+  inferExamples,
+  invocationsExamples,
+  invocationsRefusal,
+  kserveV1Examples,
+  kserveV1Refusal,
+  predictExamples,
+  predictRefusal,
+} from './examples.ts';
 import type { DescribedColumn, ModelFacts } from './facts.ts';
 import { json, operation, predicted, refusals, requestBody, SHARED_REFUSALS, text } from './operations.ts';
 import { type Json, listOf, objectOf, ref, rowSchema, spacedName } from './schemas.ts';
@@ -38,7 +46,11 @@ async function predict(model: ServedModel, facts: ModelFacts): Promise<Json> {
     more: { ...requestId, requestBody: requestBody({ anyOf: predictBodies(columns, isSpaced) }, examples) },
     responses: {
       200: predicted({ anyOf: predictAnswers() }, examples),
-      ...refusals('DetailError', { ...SHARED_REFUSALS, 422: 'The first fault of the body, and where it stands.' }),
+      ...refusals(
+        'DetailError',
+        { ...SHARED_REFUSALS, 422: 'The first fault of the body, and where it stands.' },
+        { 422: await predictRefusal(model, facts) },
+      ),
     },
   });
 }
@@ -83,7 +95,11 @@ async function invocations(model: ServedModel, facts: ModelFacts): Promise<Json>
     more: { ...requestId, requestBody: requestBody({ oneOf: forms }, examples) },
     responses: {
       200: predicted(ref('Predictions'), examples),
-      ...refusals('MLflowError', { ...shared, 400: 'What is wrong with the body, and where.' }),
+      ...refusals(
+        'MLflowError',
+        { ...shared, 400: 'What is wrong with the body, and where.' },
+        { 400: await invocationsRefusal(model, facts) },
+      ),
       415: text(unsupported as string),
     },
   });
@@ -116,14 +132,18 @@ async function kserveV1(model: ServedModel, facts: ModelFacts): Promise<Json> {
         more: { ...requestId, requestBody: requestBody(body, examples) },
         responses: {
           200: predicted(ref('Predictions'), examples),
-          ...refusals('Error', { ...SHARED_REFUSALS, 400: 'What is wrong with the body, and where.' }),
+          ...refusals(
+            'Error',
+            { ...SHARED_REFUSALS, 400: 'What is wrong with the body, and where.' },
+            { 400: await kserveV1Refusal(model, facts, `${base}:predict`) },
+          ),
         },
       }),
     },
     [`${base}:explain`]: {
       post: operation({
         id: 'v1Explain',
-        tag: PREDICT,
+        tag: SERVICE,
         summary: 'KServe V1: explanations, which this server does not give',
         responses: refusals('Error', { 501: 'Not given here.' }),
       }),
