@@ -1,19 +1,31 @@
 /** What the model's outputs mean: classes or values. */
 import type { ModelSignature, OutputColumn } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import { elementCount, type Tensor, type TensorSpec } from './tensor.ts';
+import { highest } from './tally.ts';
+import { elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
 
 export interface Classes {
   readonly kind: 'classes';
   /** The class's number; null when the model gives names and its signature does not list them. */
   readonly ids: readonly (number | string | null)[];
   readonly labels: readonly string[];
+  /** Absent when the model gives none. */
+  readonly probabilities?: Probabilities;
+}
+
+export interface Probabilities {
+  /** The classes, in the order of their probabilities; two at least. */
+  readonly labels: readonly string[];
+  /** As the model gives them: nobody has checked that they lie between 0 and 1. */
+  of(row: number): readonly number[];
 }
 
 export interface Values {
   readonly kind: 'values';
   /** One number a row, or a list of them when the output is wider than one. */
   readonly values: readonly unknown[];
+  /** The output they were read from. */
+  readonly tensor?: Tensor;
 }
 
 export type Prediction = Classes | Values;
@@ -21,15 +33,63 @@ export type ReadOutputs = (outputs: readonly Tensor[]) => Prediction;
 
 /**
  * A classifier has an output that is not floating point (the class), or else a labelled floating-point one (its
- * probabilities); anything else predicts values, and the first output holds them. Throws SignatureMismatch.
+ * probabilities); anything else predicts values, and the first output holds them. `listed` are the classes as the graph
+ * names them, for a signature that does not. Throws SignatureMismatch.
  */
-export function bindOutputs(signature: ModelSignature, outputs: readonly TensorSpec[]): ReadOutputs {
+export function bindOutputs(
+  signature: ModelSignature,
+  outputs: readonly TensorSpec[],
+  listed?: readonly string[],
+): ReadOutputs {
   const indexes = signature.outputs.map((column) => indexOf(column, outputs));
-  const label = signature.outputs.findIndex(({ type }) => type !== 'float32' && type !== 'float64');
-  if (label !== -1) return readClasses(indexes[label] as number, signature.outputs[label]?.labels);
+  const label = signature.outputs.findIndex((column) => !isFloat(column));
   const scores = signature.outputs.findIndex(({ labels }) => labels !== undefined);
-  if (scores !== -1) return readScores(indexes[scores] as number, signature.outputs[scores]?.labels ?? []);
-  return readValues(indexes[0] as number);
+  const probabilities = bindProbabilities(signature, outputs, listed);
+  if (label !== -1) return readClasses(indexes[label] as number, signature.outputs[label]?.labels, probabilities);
+  if (scores === -1) return readValues(indexes[0] as number);
+  return readScores(indexes[scores] as number, signature.outputs[scores]?.labels ?? [], probabilities);
+}
+
+const isFloat = ({ type }: Pick<OutputColumn, 'type'>): boolean => type === 'float32' || type === 'float64';
+
+type ReadProbabilities = (outputs: readonly Tensor[]) => Probabilities | undefined;
+
+/** The floating-point output with a column for every class: the labelled one, else the only one. */
+function bindProbabilities(
+  { outputs: columns }: ModelSignature,
+  outputs: readonly TensorSpec[],
+  listed: readonly string[] | undefined,
+): ReadProbabilities {
+  const floats = columns.filter(isFloat);
+  const column = floats.find(({ labels }) => labels !== undefined) ?? (floats.length === 1 ? floats[0] : undefined);
+  const index = outputs.findIndex(({ name, dims }) => name === column?.name && dims.length === 2);
+  if (index === -1) return () => undefined;
+  const named = column?.labels ?? columns.find(({ labels }) => labels !== undefined)?.labels ?? listed;
+  const names = namesOf(named);
+  return (results) => {
+    const { data, dims } = results[index] as Tensor;
+    const width = dims[1] ?? 1;
+    const numbers = data as Float32Array;
+    return {
+      labels: names(Math.max(2, width)),
+      of: (row) => {
+        // A single column is the probability of the second of two classes.
+        if (width === 1) return [Math.fround(1 - (numbers[row] as number)), numbers[row] as number];
+        return Array.from(numbers.subarray(row * width, (row + 1) * width));
+      },
+    };
+  };
+}
+
+/** The names of so many classes: those that are known if there are as many, else their numbers. */
+function namesOf(known: readonly string[] | undefined): (count: number) => readonly string[] {
+  let names: readonly string[] = known ?? [];
+  return (count) => {
+    if (names.length !== count) {
+      names = known?.length === count ? known : Array.from({ length: count }, (_, id) => String(id));
+    }
+    return names;
+  };
 }
 
 function indexOf({ name, type }: OutputColumn, outputs: readonly TensorSpec[]): number {
@@ -42,8 +102,8 @@ function indexOf({ name, type }: OutputColumn, outputs: readonly TensorSpec[]): 
       .join(', ');
     throw new FailureError('SignatureMismatch', `output ${JSON.stringify(name)} is not in the model; it has ${have}`);
   }
-  const isFloat = (t: string) => t.startsWith('float');
-  const agrees = isFloat(type) === isFloat(found.type) && (type === 'string') === (found.type === 'string');
+  const hasPoint = (t: string) => t.startsWith('float');
+  const agrees = hasPoint(type) === hasPoint(found.type) && (type === 'string') === (found.type === 'string');
   if (agrees) return index;
   throw new FailureError(
     'SignatureMismatch',
@@ -57,48 +117,65 @@ const idOf = (value: unknown): number | string => {
   return Number.isSafeInteger(id) ? id : String(value);
 };
 
-function readClasses(index: number, labels: readonly string[] | undefined): ReadOutputs {
+function readClasses(
+  index: number,
+  labels: readonly string[] | undefined,
+  probabilitiesOf: ReadProbabilities,
+): ReadOutputs {
   const numbers = new Map(labels?.map((label, id) => [label, id]));
   return (outputs) => {
-    const data = Array.from((outputs[index] as Tensor).data as ArrayLike<unknown>);
+    const { data } = outputs[index] as Tensor;
+    const probabilities = probabilitiesOf(outputs);
+    const more = probabilities && { probabilities };
     if (typeof data[0] === 'string') {
-      return {
-        kind: 'classes',
-        ids: data.map((name) => numbers.get(name as string) ?? null),
-        labels: data as string[],
-      };
+      const names = data as string[];
+      return { kind: 'classes', ids: names.map((name) => numbers.get(name) ?? null), labels: [...names], ...more };
     }
-    const ids = data.map(idOf);
-    return { kind: 'classes', ids, labels: ids.map((id) => labels?.[id as number] ?? String(id)) };
+    const ids = idsOf(data);
+    return { kind: 'classes', ids, labels: ids.map((id) => labels?.[id as number] ?? String(id)), ...more };
   };
 }
 
-function readScores(index: number, labels: readonly string[]): ReadOutputs {
+function idsOf(data: TensorData): (number | string)[] {
+  if (!(data instanceof BigInt64Array)) return Array.from(data as ArrayLike<unknown>, idOf);
+  // A class's number fits the lower half of its 64 bits; making a BigInt of it is what costs.
+  const halves = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
+  const ids = new Array<number | string>(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const low = halves[i * 2] as number;
+    ids[i] = halves[i * 2 + 1] === low >> 31 ? low : idOf(data[i]);
+  }
+  return ids;
+}
+
+function readScores(index: number, labels: readonly string[], probabilitiesOf: ReadProbabilities): ReadOutputs {
   return (outputs) => {
     const { data, dims } = outputs[index] as Tensor;
     const width = elementCount(dims.slice(1));
-    const ids = Array.from({ length: dims[0] ?? 0 }, (_, row) => best(data as Float32Array, row, width));
-    return { kind: 'classes', ids, labels: ids.map((id) => labels[id] ?? String(id)) };
+    const ids = Array.from({ length: dims[0] ?? 0 }, (_, row) => highest(data as Float32Array, row * width, width));
+    const probabilities = probabilitiesOf(outputs);
+    const names = ids.map((id) => labels[id] ?? String(id));
+    return { kind: 'classes', ids, labels: names, ...(probabilities && { probabilities }) };
   };
-}
-
-/** A single column is the probability of class 1. */
-function best(scores: Float32Array, row: number, width: number): number {
-  if (width === 1) return (scores[row] as number) > 0.5 ? 1 : 0;
-  let winner = 0;
-  for (let i = 1; i < width; i++) {
-    if ((scores[row * width + i] as number) > (scores[row * width + winner] as number)) winner = i;
-  }
-  return winner;
 }
 
 function readValues(index: number): ReadOutputs {
   return (outputs) => {
-    const { data, dims } = outputs[index] as Tensor;
-    const width = elementCount(dims.slice(1));
-    const numbers = Array.from(data as Float32Array);
-    if (width === 1) return { kind: 'values', values: numbers };
-    const rows = Array.from({ length: dims[0] ?? 0 }, (_, row) => numbers.slice(row * width, (row + 1) * width));
-    return { kind: 'values', values: rows };
+    const tensor = outputs[index] as Tensor;
+    return {
+      kind: 'values',
+      tensor,
+      // Made only for those who look: others print the tensor.
+      get values() {
+        return valuesOf(tensor);
+      },
+    };
   };
+}
+
+function valuesOf({ data, dims }: Tensor): unknown[] {
+  const width = elementCount(dims.slice(1));
+  const numbers = Array.from(data as Float32Array);
+  if (width === 1) return numbers;
+  return Array.from({ length: dims[0] ?? 0 }, (_, row) => numbers.slice(row * width, (row + 1) * width));
 }

@@ -72,5 +72,61 @@ function nullForNaN(text: string): string {
   return parts.join('') + text.slice(from);
 }
 
+interface Level {
+  /** The keys met so far; undefined in a list. */
+  readonly keys: Set<string> | undefined;
+  /** Where in the list, or under which key, the walk is. */
+  at: string | number;
+  isKeyNext: boolean;
+}
+
+/**
+ * Where an object in this text has a key that it had before: the way there, key last. Undefined when nowhere. The text
+ * must be JSON; JSON.parse keeps the last of two such values and says nothing.
+ */
+export function repeatedKey(text: string): readonly (string | number)[] | undefined {
+  const levels: Level[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const level = levels.at(-1);
+    if (text[i] !== '"') {
+      step(levels, level, text[i] as string);
+      continue;
+    }
+    const end = endOfString(text, i);
+    if (level?.isKeyNext && !isNewKey(level, text.slice(i, end))) return levels.map(({ at }) => at);
+    i = end - 1;
+  }
+  return undefined;
+}
+
+function step(levels: Level[], level: Level | undefined, char: string): void {
+  if (char === '{') levels.push({ keys: new Set(), at: '', isKeyNext: true });
+  else if (char === '[') levels.push({ keys: undefined, at: 0, isKeyNext: false });
+  else if (char === '}' || char === ']') levels.pop();
+  else if (char === ',' && level) goOn(level);
+}
+
+function goOn(level: Level): void {
+  if (level.keys) level.isKeyNext = true;
+  else level.at = (level.at as number) + 1;
+}
+
+function isNewKey(level: Level, literal: string): boolean {
+  // Letters may be written as escapes.
+  const key = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
+  level.at = key;
+  level.isKeyNext = false;
+  const isNew = !level.keys?.has(key);
+  level.keys?.add(key);
+  return isNew;
+}
+
+/** Behind the closing quote of the string that opens here. */
+function endOfString(text: string, from: number): number {
+  let i = from + 1;
+  while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
+  return i + 1;
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,65 +1,146 @@
-/** `POST /predict`: named features in, the reference stacks' answers out, refusals as FastAPI writes them. */
+/**
+ * `POST /predict`: named features in, the reference stacks' answers out, refusals as FastAPI writes them.
+ *
+ * The shape of the answer is that of the request, whatever its values:
+ * - an object with `samples` (unless the model has a feature of that name and the value is no list): rows;
+ *   `{"class_id":[0],"class_label":["setosa"]}`, of a regressor `{"prediction":[9.87]}`
+ * - else an object with a key that names a feature: one record. With a space in any of its keys, as in
+ *   `"sepal length (cm)"`: `{"prediction":[0]}`, the class's number or the value; without: of a classifier
+ *   `{"status":"success","prediction":"setosa","probability":0.9766}`, of a regressor `{"prediction":9.87}`
+ * - anything else is taken for a failed attempt at the first.
+ *
+ * `?probabilities=true` adds the probability of every class by its label.
+ */
 import { typeName } from '../model/column.ts';
 import { whenThere } from '../model/engine.ts';
-import type { Prediction } from '../model/outputs.ts';
 import { RowError } from '../model/row-error.ts';
-import type { ServedModel } from '../model/served-model.ts';
+import type { Scored, ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
 import { detailOf, invalid, MAX_NAME, parsedBody } from './fastapi.ts';
-import { isObject, parseJson, parseJsonWithNaN } from './json.ts';
-import type { Protocol } from './protocol.ts';
+import { isObject, parseJson, parseJsonWithNaN, repeatedKey } from './json.ts';
+import { type Shape, writeAnswer } from './predict-answer.ts';
+import type { Answer, Protocol } from './protocol.ts';
+import { createRecordScanner, type ScanRecords } from './scan/records.ts';
 
 export const predictProtocol: Protocol = {
   endpoint: 'predict',
   matches: (path) => path === '/predict',
   contentTypes: ['application/json'],
-  answer: ({ body }, model) => {
-    const samples = samplesOf(
-      body,
-      model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson,
-    );
-    return whenThere(model.score(encoded(samples, model)), (scored) => ({
-      body: written(model.read(scored.outputs)),
-      scored,
-    }));
+  answer: ({ body, query }, model) => {
+    const withProbabilities = query !== '' && wantsProbabilities(query);
+    const { inputs, shape } = scanned(body, model) ?? parsed(body, model);
+    const answer = (scored: Scored): Answer => {
+      const prediction = model.read(scored.outputs);
+      if (withProbabilities && !(prediction.kind === 'classes' && prediction.probabilities)) throw NO_PROBABILITIES();
+      return { body: writeAnswer(prediction, shape, withProbabilities), scored, isRecord: shape !== 'samples' };
+    };
+    return whenThere(model.score(inputs), answer);
   },
   refuse: (refusal) => JSON.stringify({ detail: detailOf(refusal) }),
 };
 
-/** Throws 422 where the first fault of the rows stands. */
-function encoded(samples: readonly unknown[], model: ServedModel): readonly Tensor[] {
+interface Rows {
+  readonly inputs: readonly Tensor[];
+  readonly shape: Shape;
+}
+
+const shapeOf = (isRecord: boolean, hasSpaces: boolean): Shape =>
+  isRecord ? (hasSpaces ? 'spaced' : 'record') : 'samples';
+
+const scanners = new WeakMap<ServedModel, ScanRecords>();
+
+function scannerOf(model: ServedModel): ScanRecords {
+  const known = scanners.get(model);
+  if (known) return known;
+  const scan = model.layout ? createRecordScanner(model.layout, model.maxRows) : () => undefined;
+  scanners.set(model, scan);
+  return scan;
+}
+
+/** What is usual, straight from the bytes; undefined for everything else. */
+function scanned(body: Buffer, model: ServedModel): Rows | undefined {
+  const records = scannerOf(model)(body);
+  if (!records || !model.takesRows?.(records.rows)) return undefined;
+  return { inputs: records.inputs, shape: shapeOf(records.isRecord, records.hasSpaces) };
+}
+
+/** Everything else. Throws 422 where the first fault stands. */
+function parsed(body: Buffer, model: ServedModel): Rows {
+  const value = objectIn(body, model);
+  const shape = isRecord(value, model)
+    ? shapeOf(
+        true,
+        Object.keys(value).some((key) => key.includes(' ')),
+      )
+    : 'samples';
+  const inputs =
+    shape === 'samples' ? encoded(samplesOf(value), model, samplesLoc) : encoded([value], model, recordLoc);
+  const repeated = repeatedKey(body.toString());
+  if (!repeated) return { inputs, shape };
+  const loc = repeated.map((step) => (typeof step === 'string' ? step.slice(0, MAX_NAME) : step));
+  throw invalid(['body', ...loc], 'duplicate_field', 'The same name is given twice in one object; give it once');
+}
+
+function objectIn(body: Buffer, model: ServedModel): Record<string, unknown> {
+  if (body.length === 0) throw invalid(['body'], 'missing', 'Field required');
+  const value = parsedBody(
+    body,
+    model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson,
+  );
+  if (isObject(value)) return value;
+  throw invalid(['body'], 'dict_type', `Input should be an object with "samples", got ${typeName(value)}`);
+}
+
+function isRecord(value: Record<string, unknown>, model: ServedModel): boolean {
+  const names = (key: string): boolean => model.layout?.placeOf(key) !== undefined;
+  if (Object.hasOwn(value, 'samples') && (Array.isArray(value['samples']) || !names('samples'))) return false;
+  return Object.keys(value).some(names);
+}
+
+type LocOf = (row: number, field: string | undefined) => readonly (string | number)[];
+
+const samplesLoc: LocOf = (row, field) => {
+  if (row === -1) return ['body', 'samples'];
+  return ['body', 'samples', row, ...(field === undefined ? [] : [field])];
+};
+const recordLoc: LocOf = (_, field) => ['body', ...(field === undefined ? [] : [field])];
+
+function encoded(rows: readonly unknown[], model: ServedModel, locOf: LocOf): readonly Tensor[] {
   try {
-    return model.encode(samples);
+    return model.encode(rows);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
-    const at =
-      error.row === -1 ? [] : [error.row, ...(error.field === undefined ? [] : [error.field.slice(0, MAX_NAME)])];
-    throw invalid(['body', 'samples', ...at], error.type, error.message);
+    throw invalid(locOf(error.row, error.field?.slice(0, MAX_NAME)), error.type, error.message);
   }
 }
 
-function samplesOf(body: Buffer, parse: (body: Buffer) => unknown): readonly unknown[] {
-  if (body.length === 0) throw invalid(['body'], 'missing', 'Field required');
-  const parsed = parsedBody(body, parse);
-  if (!isObject(parsed)) {
-    throw invalid(['body'], 'dict_type', `Input should be an object with "samples", got ${typeName(parsed)}`);
-  }
-  if (!Object.hasOwn(parsed, 'samples')) throw invalid(['body', 'samples'], 'missing', 'Field required');
-  const extra = Object.keys(parsed).find((key) => key !== 'samples');
+function samplesOf(value: Record<string, unknown>): readonly unknown[] {
+  if (!Object.hasOwn(value, 'samples')) throw invalid(['body', 'samples'], 'missing', 'Field required');
+  const extra = Object.keys(value).find((key) => key !== 'samples');
   if (extra !== undefined) {
-    throw invalid(
-      ['body', extra.slice(0, MAX_NAME)],
-      'extra_forbidden',
-      'Extra inputs are not permitted beside "samples"',
-    );
+    const loc = ['body', extra.slice(0, MAX_NAME)];
+    throw invalid(loc, 'extra_forbidden', 'Extra inputs are not permitted beside "samples"');
   }
-  const { samples } = parsed;
+  const { samples } = value;
   if (Array.isArray(samples)) return samples;
   throw invalid(['body', 'samples'], 'list_type', `Input should be a list of objects, got ${typeName(samples)}`);
 }
 
-function written(prediction: Prediction): string {
-  if (prediction.kind === 'values') return JSON.stringify({ prediction: prediction.values });
-  // Ids beyond what a JavaScript number holds are digits already.
-  return `{"class_id":[${prediction.ids.map(String).join(',')}],"class_label":${JSON.stringify(prediction.labels)}}`;
+const NO_PROBABILITIES = () =>
+  invalid(['query', 'probabilities'], 'value_error', 'The model gives no probabilities; ask without them');
+
+/** Throws 422 for what is no question of ours: to go on as if nothing had been asked would be an answer to another one. */
+function wantsProbabilities(query: string): boolean {
+  let isWanted = false;
+  for (const [name, value] of new URLSearchParams(query)) {
+    const loc = ['query', name.slice(0, MAX_NAME)];
+    if (name !== 'probabilities') {
+      throw invalid(loc, 'extra_forbidden', 'Unknown query parameter; expected probabilities=true or nothing');
+    }
+    if (value !== 'true' && value !== 'false') {
+      throw invalid(loc, 'bool_parsing', 'Input should be true or false');
+    }
+    isWanted = value === 'true';
+  }
+  return isWanted;
 }

@@ -1,0 +1,69 @@
+/** The answers of `POST /predict`, each in the shape its request asks for by its own. */
+import type { Classes, Prediction, Probabilities, Values } from '../model/outputs.ts';
+import type { Tensor } from '../model/tensor.ts';
+import { rowsText, shortSingle, singlesText } from './print/singles.ts';
+
+/** `samples`: a list of rows; `record`: one row; `spaced`: one row with a space in a feature's name. */
+export type Shape = 'samples' | 'record' | 'spaced';
+
+/** `withProbabilities` is only asked of models that have them. */
+export function writeAnswer(prediction: Prediction, shape: Shape, withProbabilities: boolean): string {
+  if (prediction.kind === 'values') return writeValues(prediction, shape);
+  const more = withProbabilities ? probabilitiesText(prediction, shape) : '';
+  if (shape === 'samples') {
+    return `{"class_id":[${prediction.ids.map(String).join(',')}],"class_label":[${labelsText(prediction.labels)}]${more}}`;
+  }
+  if (shape === 'spaced') return `{"prediction":[${prediction.ids[0] ?? JSON.stringify(prediction.labels[0])}]${more}}`;
+  const label = JSON.stringify(prediction.labels[0]);
+  return `{"status":"success","prediction":${label}${confidenceText(prediction)}${more}}`;
+}
+
+function writeValues(prediction: Values, shape: Shape): string {
+  const { tensor } = prediction;
+  const rows = tensor?.type === 'float32' ? floatsText(tensor) : JSON.stringify(prediction.values).slice(1, -1);
+  return shape === 'record' ? `{"prediction":${rows}}` : `{"prediction":[${rows}]}`;
+}
+
+/** A number for each row, or a list where the output is wider. */
+function floatsText({ data, dims }: Tensor): string {
+  const floats = data as Float32Array;
+  const width = floats.length / (dims[0] || 1);
+  return width === 1 ? singlesText(floats) : rowsText(floats, width);
+}
+
+/** Quoted once for each class and not for each row. */
+function labelsText(labels: readonly string[]): string {
+  if (labels.length === 1) return JSON.stringify(labels[0]);
+  const quoted = new Map<string, string>();
+  let text = '';
+  for (const label of labels) {
+    let literal = quoted.get(label);
+    if (literal === undefined) {
+      literal = JSON.stringify(label);
+      quoted.set(label, literal);
+    }
+    text += text === '' ? literal : `,${literal}`;
+  }
+  return text;
+}
+
+/** Scores that are no probabilities are not called so. */
+function confidenceText({ probabilities }: Classes): string {
+  if (!probabilities) return '';
+  const highest = Math.max(...probabilities.of(0));
+  if (!(highest >= 0 && highest <= 1.0001)) return '';
+  return `,"probability":${Math.min(1, Math.round(highest * 10_000) / 10_000)}`;
+}
+
+function probabilitiesText({ probabilities, ids }: Classes, shape: Shape): string {
+  if (!probabilities) return '';
+  const rows = ids.map((_, row) => byLabel(probabilities, row));
+  return `,"probabilities":${shape === 'record' ? rows[0] : `[${rows.join(',')}]`}`;
+}
+
+function byLabel({ labels, of }: Probabilities, row: number): string {
+  const pairs = of(row).map((share, i) => `${JSON.stringify(labels[i])}:${shortest(share)}`);
+  return `{${pairs.join(',')}}`;
+}
+
+const shortest = (value: number): number => (Math.fround(value) === value ? shortSingle(value) : value);

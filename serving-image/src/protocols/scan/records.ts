@@ -1,0 +1,217 @@
+/**
+ * Rows of named values straight from a request's bytes into the model's inputs: `{"samples":[{…},…]}` or one record `{…}`.
+ * What order a client writes its keys in, and how it spells them, is learnt from the first row that is different; every
+ * row after it is compared byte by byte and its numbers go where they belong. Undefined for anything out of the ordinary,
+ * among it everything that is to be refused.
+ */
+import type { InputLayout, Place } from '../../model/binding.ts';
+import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from '../../model/tensor.ts';
+import {
+  BRACE,
+  BRACKET,
+  COLON,
+  COMMA,
+  type Cursor,
+  cursorOf,
+  END_BRACE,
+  END_BRACKET,
+  isAtEnd,
+  keyBytes,
+  peek,
+  QUOTE,
+  readString,
+  take,
+  takeKey,
+} from './cursor.ts';
+import { readNumber, readSingle } from './numbers.ts';
+
+export interface ScannedRecords {
+  readonly inputs: readonly Tensor[];
+  readonly rows: number;
+  /** The body was one record and not a list of them. */
+  readonly isRecord: boolean;
+  /** A key of the last row has a space in it. */
+  readonly hasSpaces: boolean;
+}
+
+export type ScanRecords = (body: Buffer) => ScannedRecords | undefined;
+
+/** How a row was written: which key stood where. */
+interface Order {
+  /** With quotes and colon. */
+  readonly keys: readonly Uint8Array[];
+  /** By position in the row, the place it fills. */
+  readonly places: readonly number[];
+  /** Places no key of the row fills: all of them may be missing. */
+  readonly absent: readonly number[];
+  readonly hasSpaces: boolean;
+  /** No row of this order has fewer bytes, the comma after it included. */
+  readonly leastBytes: number;
+}
+
+const SAMPLES = keyBytes('samples');
+/** No wider row is learnt by heart. */
+const MOST_COLUMNS = 1024;
+
+/** A scanner for rows of this layout; `maxRows`: more are left to others. */
+export function createRecordScanner(layout: InputLayout, maxRows: number): ScanRecords {
+  const { places, inputs, shapes } = layout;
+  if (places.length > MOST_COLUMNS) return () => undefined;
+  let order = firstOrder(places);
+  const targets = (rows: number): TensorData[] =>
+    shapes(rows).map((dims, i) => allocate((inputs[i] as TensorSpec).type, elementCount(dims)));
+  const tensorsOf = (data: readonly TensorData[], rows: number): Tensor[] =>
+    shapes(rows).map((dims, i) => ({
+      type: (inputs[i] as TensorSpec).type,
+      dims,
+      data: cut(data[i] as TensorData, dims),
+    }));
+
+  const readRow = (cursor: Cursor, data: readonly TensorData[], row: number): boolean => {
+    const from = cursor.at;
+    if (layout.isPlainMatrix ? readPlain(cursor, order, data[0] as Float32Array, row) : read(cursor, data, row))
+      return true;
+    cursor.at = from;
+    const learnt = learn(cursor, layout);
+    if (!learnt) return false;
+    order = learnt;
+    cursor.at = from;
+    return read(cursor, data, row);
+  };
+  const read = (cursor: Cursor, data: readonly TensorData[], row: number): boolean =>
+    readAny(cursor, order, places, data, row);
+
+  const readSamples = (cursor: Cursor): ScannedRecords | undefined => {
+    // Filled to the brim by rows that are as short as they can be; longer ones leave room.
+    const room = Math.min(maxRows, Math.max(1, Math.floor((cursor.bytes.length - cursor.at) / order.leastBytes)));
+    const data = targets(room);
+    let rows = 0;
+    do {
+      if (rows === room || !readRow(cursor, data, rows)) return undefined;
+      rows++;
+    } while (take(cursor, COMMA));
+    if (!take(cursor, END_BRACKET) || !take(cursor, END_BRACE) || !isAtEnd(cursor)) return undefined;
+    return { inputs: tensorsOf(data, rows), rows, isRecord: false, hasSpaces: order.hasSpaces };
+  };
+  const readRecord = (cursor: Cursor): ScannedRecords | undefined => {
+    const data = targets(1);
+    if (!readRow(cursor, data, 0) || !isAtEnd(cursor)) return undefined;
+    return { inputs: tensorsOf(data, 1), rows: 1, isRecord: true, hasSpaces: order.hasSpaces };
+  };
+  return (body) => {
+    const cursor = cursorOf(body);
+    if (take(cursor, BRACE) && takeKey(cursor, SAMPLES) && take(cursor, BRACKET)) return readSamples(cursor);
+    cursor.at = 0;
+    return readRecord(cursor);
+  };
+}
+
+/** As many values as the shape has. */
+function cut(data: TensorData, dims: readonly number[]): TensorData {
+  const length = elementCount(dims);
+  if (data.length === length) return data;
+  return Array.isArray(data) ? data.slice(0, length) : data.subarray(0, length);
+}
+
+const keyWithColon = (name: string): Uint8Array => Buffer.concat([keyBytes(name), Buffer.from(':')]);
+
+/** Braces, a comma after each value and one after the row; a value has a byte at least. */
+const leastBytes = (keys: readonly Uint8Array[]): number => keys.reduce((sum, key) => sum + key.length + 2, 2);
+
+const firstOrder = (places: readonly Place[]): Order => {
+  const keys = places.map(({ name }) => keyWithColon(name));
+  const hasSpaces = places.some(({ name }) => name.includes(' '));
+  return { keys, places: places.map((_, i) => i), absent: [], hasSpaces, leastBytes: leastBytes(keys) };
+};
+
+/** Reads past a key that is exactly this one, and a space after its colon. */
+function takeExactly(cursor: Cursor, key: Uint8Array): boolean {
+  const { bytes } = cursor;
+  // Nearly always there is no white space to look for.
+  if (bytes[cursor.at] !== QUOTE) peek(cursor);
+  let { at } = cursor;
+  for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return false;
+  at += key.length;
+  cursor.at = bytes[at] === 0x20 ? at + 1 : at;
+  return true;
+}
+
+/** A row of numbers only; every key is there. */
+function readPlain(cursor: Cursor, { keys, places }: Order, data: Float32Array, row: number): boolean {
+  const base = row * places.length;
+  if (!take(cursor, BRACE)) return false;
+  for (let i = 0; i < keys.length; i++) {
+    if (i > 0 && !take(cursor, COMMA)) return false;
+    if (!takeExactly(cursor, keys[i] as Uint8Array)) return false;
+    const at = base + (places[i] as number);
+    data[at] = readSingle(cursor);
+    if (!Number.isFinite(data[at])) return false;
+  }
+  return take(cursor, END_BRACE);
+}
+
+/** A row of whatever the columns take; a problem is left to those who have words for it. */
+function readAny(
+  cursor: Cursor,
+  order: Order,
+  places: readonly Place[],
+  data: readonly TensorData[],
+  row: number,
+): boolean {
+  if (!take(cursor, BRACE)) return false;
+  for (let i = 0; i < order.keys.length; i++) {
+    if (i > 0 && !take(cursor, COMMA)) return false;
+    if (!takeExactly(cursor, order.keys[i] as Uint8Array)) return false;
+    const value = readValue(cursor);
+    if (value === NOTHING || !put(places[order.places[i] as number] as Place, value, data, row)) return false;
+  }
+  for (const place of order.absent) if (!put(places[place] as Place, undefined, data, row)) return false;
+  return take(cursor, END_BRACE);
+}
+
+const put = (place: Place, value: unknown, data: readonly TensorData[], row: number): boolean =>
+  place.write(value, data[place.input] as TensorData, row * place.stride + place.offset) === undefined;
+
+/** No value that can be read here. */
+const NOTHING = Symbol('nothing');
+const WORDS: readonly (readonly [word: Uint8Array, value: unknown])[] = [
+  [Buffer.from('true'), true],
+  [Buffer.from('false'), false],
+  [Buffer.from('null'), null],
+];
+
+function readValue(cursor: Cursor): unknown {
+  const first = peek(cursor);
+  if (first === QUOTE) return readString(cursor) ?? NOTHING;
+  if (first < 0x61) {
+    const value = readNumber(cursor);
+    return Number.isNaN(value) ? NOTHING : value;
+  }
+  const { bytes, at } = cursor;
+  for (const [word, value] of WORDS) {
+    if (!word.every((byte, i) => bytes[at + i] === byte)) continue;
+    cursor.at = at + word.length;
+    return value;
+  }
+  return NOTHING;
+}
+
+/** How the row at the cursor is written; undefined when a key is unknown, given twice or not clear, or one is missing. */
+function learn(cursor: Cursor, { places, placeOf }: InputLayout): Order | undefined {
+  const found: number[] = [];
+  const names: string[] = [];
+  if (!take(cursor, BRACE)) return undefined;
+  do {
+    const name = readString(cursor);
+    const place = name === undefined ? undefined : placeOf(name);
+    if (place === undefined || found.includes(place) || !take(cursor, COLON)) return undefined;
+    if (readValue(cursor) === NOTHING) return undefined;
+    found.push(place);
+    names.push(name as string);
+  } while (take(cursor, COMMA));
+  const absent = places.flatMap((_, place) => (found.includes(place) ? [] : [place]));
+  if (absent.some((place) => !(places[place] as Place).isOptional)) return undefined;
+  const keys = names.map(keyWithColon);
+  const hasSpaces = names.some((name) => name.includes(' '));
+  return { keys, places: found, absent, hasSpaces, leastBytes: leastBytes(keys) };
+}
