@@ -12,7 +12,7 @@ export CLUSTER ?= auto
 
 IN_CLUSTER = eval "$$(node test/cluster/cli.ts env)";
 
-.PHONY: help registry demo test check types lint unit integration e2e bench images crds cluster-up cluster-down cluster-status env down format install readme
+.PHONY: help registry demo test check types lint unit integration e2e bench bench-serving images crds cluster-up cluster-down cluster-status env down format install readme
 
 help: ## List the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -70,5 +70,9 @@ registry: node_modules/.package-lock.json ## The MLflow server alone, on this ma
 
 bench: install ## Measure what the documentation claims; prints figures with the machine they were made on
 	@$(IN_CLUSTER) node scripts/bench.ts
+
+bench-serving: node_modules/.package-lock.json ## The model server beside its peers, twelve minutes; writes docs/performance.md (ARGS=--grid: all of it, hours)
+	@node scripts/bundle.ts serving-image
+	@node bench/serving/main.ts $(ARGS)
 
 down: cluster-down ## Remove everything that demo and test made

@@ -34,10 +34,12 @@ async function measureTogether(groups: readonly Group[], options: MeasureOptions
   const started = new Map<ServerName, Started>();
   const failures = new Map<ServerName, string>();
   const first = groups[0] as Group;
+  let engine: string | undefined;
   try {
     for (const name of names) {
       try {
         const server = await options.station.start(serverOf(name), options.models[first.model], first.kind);
+        if (name === 'slipway') engine = await engineOf(server.port);
         server.process.pause();
         started.set(name, server);
       } catch (error) {
@@ -46,12 +48,20 @@ async function measureTogether(groups: readonly Group[], options: MeasureOptions
       }
     }
     for (const group of groups) {
-      options.results.groups[groupId(group)] = await measureGroup(group, started, failures, options);
+      const measured = await measureGroup(group, started, failures, options);
+      options.results.groups[groupId(group)] = engine === undefined ? measured : { ...measured, engine };
       options.save();
     }
   } finally {
     for (const server of started.values()) await server.stop();
   }
+}
+
+/** What computes the model, as ours says itself. */
+async function engineOf(port: number): Promise<string | undefined> {
+  const answer = await fetch(`http://127.0.0.1:${port}/health`, { headers: { connection: 'close' } });
+  const health = (await answer.json()) as { readonly engine?: string };
+  return health.engine;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).trim();

@@ -157,9 +157,10 @@ function startPlot(results: Results, names: readonly ServerName[]): string {
   return barPlot({ title: 'Process start to first prediction', unit: 'ms', bars });
 }
 
-function startTable(results: Results): string {
-  const rows = order(SERVERS.filter((name) => results.starts[name])).map((name) => {
-    const start = results.starts[name];
+/** How long each takes to its first prediction, and what it holds. */
+export function startTable(starts: Results['starts']): string {
+  const rows = order(SERVERS.filter((name) => starts[name])).map((name) => {
+    const start = starts[name];
     const { label } = serverOf(name);
     if (!start?.startMs.length) return [label, start?.failure?.split('\n')[0] ?? '', '', '', ''];
     const loaded = start.loadedMb.length > 0 ? figure(Math.max(...start.loadedMb)) : '-';
@@ -224,7 +225,7 @@ function circumstances(group: GroupResult): string {
   const rounds = Math.max(0, ...Object.values(group.cells).map((cell) => cell.rounds.length));
   return (
     `<sub>${group.date} UTC, ${rounds} rounds of ${group.seconds} s in turn, load average ${group.loadAverage.toFixed(2)} ` +
-    `at the beginning.${most} Build ${group.build}.</sub>`
+    `at the beginning.${most} Slipway's build ${group.build}${group.engine === undefined ? '' : `, engine ${group.engine}`}.</sub>`
   );
 }
 
@@ -287,7 +288,7 @@ connections for 2 s.
 
 ![Process start to first prediction](performance/start.svg)
 
-${startTable(results)}
+${startTable(results.starts)}
 
 `;
 }

@@ -31,6 +31,8 @@ const GroupResult = z.object({
   date: z.string(),
   seconds: z.number(),
   loadAverage: z.number(),
+  /** What computed the model in ours. */
+  engine: z.string().optional(),
   cells: z.partialRecord(z.enum(SERVERS), Cell),
 });
 export type GroupResult = z.infer<typeof GroupResult>;
