@@ -148,31 +148,32 @@ describe('POST /predict', () => {
       assert.ok(response.headers.get('x-request-id'));
     }
   });
+});
 
-  test('requests answered together each get their own answer', async () => {
-    const rows = Array.from({ length: 512 }, (_, i) => [
-      4 + (i % 37) / 10,
-      2 + (i % 23) / 10,
-      1 + (i % 59) / 10,
-      (i % 29) / 12,
-    ]);
-    let next = 0;
-    const worker = async (): Promise<void> => {
-      while (next < rows.length) {
-        const values = rows[next++] as number[];
-        const response = await post(`${server.url}/v2/models/iris/infer`, inferBody(values));
-        const { outputs } = (await response.json()) as { outputs: { name: string; data: number[] }[] };
-        const expected = irisScores(values);
-        assert.equal(outputs[0]?.data[0], expected.id);
-        assertClose(outputs[1]?.data, expected.probabilities);
-      }
-    };
-    await Promise.all(Array.from({ length: 64 }, worker));
-    const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    const runs = Number(/^slipway_run_rows_count.* (\d+)$/m.exec(metrics)?.[1]);
-    const total = Number(/^slipway_rows_total.* (\d+)$/m.exec(metrics)?.[1]);
-    assert.ok(runs < total, `${total} rows shared ${runs} runs`);
-  });
+test('requests answered together each get their own answer', async () => {
+  const server = await serve(context, iris, { SERVE_SETTINGS: '{"engine":"onnxruntime"}' });
+  const rows = Array.from({ length: 512 }, (_, i) => [
+    4 + (i % 37) / 10,
+    2 + (i % 23) / 10,
+    1 + (i % 59) / 10,
+    (i % 29) / 12,
+  ]);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < rows.length) {
+      const values = rows[next++] as number[];
+      const response = await post(`${server.url}/v2/models/iris/infer`, inferBody(values));
+      const { outputs } = (await response.json()) as { outputs: { name: string; data: number[] }[] };
+      const expected = irisScores(values);
+      assert.equal(outputs[0]?.data[0], expected.id);
+      assertClose(outputs[1]?.data, expected.probabilities);
+    }
+  };
+  await Promise.all(Array.from({ length: 64 }, worker));
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  const runs = Number(/^slipway_run_rows_count.* (\d+)$/m.exec(metrics)?.[1]);
+  const total = Number(/^slipway_rows_total.* (\d+)$/m.exec(metrics)?.[1]);
+  assert.ok(runs < total, `${total} rows shared ${runs} runs`);
 });
 
 const inferBody = (values: readonly number[]): string =>

@@ -70,7 +70,10 @@ export function takeKey(cursor: Cursor, key: Uint8Array): boolean {
   return false;
 }
 
-/** A string of plain ASCII without escapes; undefined for any other, and for what is no string. */
+/** Longer strings are left to others. */
+const MOST_CHARACTERS = 1024;
+
+/** A short string of plain ASCII without escapes; undefined for any other, and for what is no string. */
 export function readString(cursor: Cursor): string | undefined {
   if (peek(cursor) !== QUOTE) return undefined;
   const { bytes } = cursor;
@@ -80,7 +83,7 @@ export function readString(cursor: Cursor): string | undefined {
     const byte = bytes[at];
     if (byte === QUOTE) break;
     if (byte === undefined || byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return undefined;
-    at++;
+    if (at++ - from > MOST_CHARACTERS) return undefined;
   }
   cursor.at = at + 1;
   return String.fromCharCode.apply(undefined, bytes.subarray(from, at) as unknown as number[]);
