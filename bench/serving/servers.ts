@@ -8,7 +8,7 @@ import { run } from '../../test/cluster/exec.ts';
 import { pythonWith } from '../../test/conformance/venv.ts';
 import type { KindName } from './kinds.ts';
 import { type Model, requirementsOf } from './models.ts';
-import type { Command } from './processes.ts';
+import { type Command, freePort } from './processes.ts';
 
 export const SERVERS = [
   'slipway',
@@ -193,9 +193,9 @@ const mlserver = (modelSettings: object) =>
         http_port: Number(env['PORT']),
         parallel_workers: 0,
         debug: false,
-        grpc_port: Number(env['PORT']) + 1,
+        grpc_port: await freePort(),
         metrics_endpoint: '/metrics',
-        metrics_port: Number(env['PORT']) + 2,
+        metrics_port: await freePort(),
       };
       const served = {
         name: NAME,
