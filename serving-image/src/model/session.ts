@@ -1,7 +1,11 @@
 /** The only module that knows the runtime. Loads by path, asks for tensors only, and hides the runtime's own words. */
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { FailureError } from '../failure.ts';
 import type { MaybePromise } from './engine.ts';
-import { rewriteFile, type ZipMapPlan } from './onnx/zip-map.ts';
+import { withOutsideWeights } from './onnx/outside-weights.ts';
+import { fileBytes } from './onnx/wire.ts';
+import { type Rewriting, rewriteFile, type ZipMapPlan } from './onnx/zip-map.ts';
 import { TENSOR_TYPES, type Tensor, type TensorSpec, type TensorType } from './tensor.ts';
 
 /**
@@ -37,13 +41,20 @@ export async function openSession({ path, plan, threads, outputNames }: ModelSou
   const ort = await import('onnxruntime-node');
   ort.env.logLevel = 'error';
   // Either overload takes the same options; the type of the union is not one of them.
-  const loaded = await ort.InferenceSession.create((plan ? rewriteFile(path, plan) : path) as string, {
+  const loaded = await ort.InferenceSession.create(modelFor(path, plan) as string, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
     logSeverityLevel: 3,
     // More threads than work only burn the pod's processor time while they wait.
-    extra: { session: { intra_op: { allow_spinning: threads > 1 ? '0' : '1' } } },
+    extra: {
+      session: {
+        intra_op: { allow_spinning: threads > 1 ? '0' : '1' },
+        model_external_initializers_file_folder_path: dirname(path),
+        // Weights laid out anew for the processor would be held beside those in the file.
+        ...(isLarge(path) && { disable_prepacking: '1' }),
+      },
+    },
   }).catch((error: unknown) => {
     throw loadFailure(error);
   });
@@ -65,6 +76,25 @@ export async function openSession({ path, plan, threads, outputNames }: ModelSou
     },
     release: () => loaded.release(),
   };
+}
+
+/** A larger file is not held twice while it is loaded: its weights stay in it. */
+const LARGE_BYTES = 128 * 1024 * 1024;
+const isLarge = (path: string): boolean => statSync(path).size > LARGE_BYTES;
+
+/** A path, or the bytes of a model that says less, or something else, than the file. */
+function modelFor(path: string, plan: ZipMapPlan | undefined): string | Buffer {
+  const rewriting = isLarge(path) ? weightsLeft(path, plan) : plan;
+  return rewriting ? rewriteFile(path, rewriting) : path;
+}
+
+function weightsLeft(path: string, plan: ZipMapPlan | undefined): Rewriting | undefined {
+  const fd = openSync(path, 'r');
+  try {
+    return withOutsideWeights(fileBytes(fd, fstatSync(fd).size), basename(path), plan) ?? plan;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** The runtime's native side does not know Float16Array, though its own JavaScript makes one: it is shown the bits. */

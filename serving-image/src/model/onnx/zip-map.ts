@@ -9,7 +9,8 @@ import { delimited, each, textOf } from './fields.ts';
 import { type ClassList, classesOf, namesOf } from './nodes.ts';
 import { type Bytes, bytesField, delimiter, type Field, MalformedError, numberField } from './wire.ts';
 
-interface Range {
+/** Bytes of a file. */
+export interface Range {
   readonly at: number;
   readonly end: number;
 }
@@ -21,12 +22,21 @@ interface ZipMap {
   readonly classes: ClassList;
 }
 
-/** What has to change so that every output is a tensor. */
-export interface ZipMapPlan {
+/** What is written in a place of the graph. */
+export interface Edit {
+  readonly place: Range;
+  readonly written: Uint8Array;
+}
+
+/** How the model that the runtime gets differs from the file. */
+export interface Rewriting {
   readonly graph: Field;
   readonly removed: readonly Range[];
-  /** Outputs of the graph that take another's place. */
-  readonly outputs: readonly { readonly place: Range; readonly written: Uint8Array }[];
+  readonly edits: readonly Edit[];
+}
+
+/** What has to change so that every output is a tensor: some take another's place. */
+export interface ZipMapPlan extends Rewriting {
   /** By the name the table has inside the graph: the name the output keeps for its users, and its columns. */
   readonly tables: ReadonlyMap<string, { readonly name: string; readonly classes: ClassList }>;
 }
@@ -45,7 +55,7 @@ export function planZipMaps(bytes: Bytes): ZipMapPlan | undefined {
 }
 
 /** The model with the plan carried out; the file itself stays as it is. Memory for it is taken once. */
-export function rewriteFile(path: string, plan: ZipMapPlan): Buffer {
+export function rewriteFile(path: string, plan: Rewriting): Buffer {
   const fd = openSync(path, 'r');
   try {
     const pieces = piecesOf(plan, fstatSync(fd).size);
@@ -63,7 +73,7 @@ export function rewriteFile(path: string, plan: ZipMapPlan): Buffer {
 }
 
 /** As `rewriteFile`, for a model in memory, which stays as it is. */
-export function rewrite(model: Buffer, plan: ZipMapPlan): Buffer {
+export function rewrite(model: Buffer, plan: Rewriting): Buffer {
   return Buffer.concat(
     piecesOf(plan, model.length).map((piece) =>
       piece instanceof Uint8Array ? piece : model.subarray(piece.at, piece.end),
@@ -86,8 +96,8 @@ function readExactly(fd: number, target: Buffer, from: number): void {
   }
 }
 
-function piecesOf({ graph, removed, outputs }: ZipMapPlan, size: number): Piece[] {
-  const edits = [...removed.map((place) => ({ place, written: Buffer.alloc(0) })), ...outputs].sort(
+function piecesOf({ graph, removed, edits: written }: Rewriting, size: number): Piece[] {
+  const edits = [...removed.map((place) => ({ place, written: Buffer.alloc(0) })), ...written].sort(
     (a, b) => a.place.at - b.place.at,
   );
   const pieces: Piece[] = [];
@@ -136,7 +146,7 @@ function refuseConsumers(bytes: Bytes, graph: Field, zipMaps: readonly ZipMap[])
 
 function planFor(bytes: Bytes, graph: Field, zipMaps: readonly ZipMap[]): ZipMapPlan {
   const removed: Range[] = zipMaps.map(({ node }) => node);
-  const outputs: { place: Range; written: Buffer }[] = [];
+  const edits: Edit[] = [];
   const tables = new Map<string, { name: string; classes: ClassList }>();
   const declared = graphOutputs(bytes, graph);
   for (const { map, table, classes } of zipMaps) {
@@ -147,10 +157,10 @@ function planFor(bytes: Bytes, graph: Field, zipMaps: readonly ZipMap[]): ZipMap
       continue;
     }
     const written = tableOutput(table, output.elementType, classes.labels.length);
-    outputs.push({ place: output.place, written });
+    edits.push({ place: output.place, written });
     tables.set(table, { name: map, classes });
   }
-  return { graph, removed, outputs, tables };
+  return { graph, removed, edits, tables };
 }
 
 interface DeclaredOutput {
