@@ -1,12 +1,15 @@
 /** What went into the model as the log shows it: every feature by name, and mean and deviation of those that are numbers. */
 import { createHmac } from 'node:crypto';
 import { type ModelSignature, normalizedName } from '@slipway/contract';
-import type { Tensor, TensorData, TensorSpec } from '../model/tensor.ts';
-import { double, rounded, shortSingle } from './numbers.ts';
+import { elementCount, type Tensor, type TensorData, type TensorSpec } from '../model/tensor.ts';
+import { moments } from './moments.ts';
+import { double, shortSingle } from './numbers.ts';
 
 /** Rows beyond these are only counted. */
 export const SHOWN_ROWS = 16;
 const SHOWN_VALUES = 16;
+/** Of a feature of more values a row, a picture say, mean and deviation mean little and cost much. */
+const MOST_VALUES = 1024;
 const SHOWN_CHARACTERS = 256;
 const MOST_DIGESTS = 4096;
 
@@ -99,13 +102,19 @@ export function featureReader(
       input,
       offset,
       key: `${behindComma(shown)}${quoted}:`,
-      statsKey: type === 'string' || isHashed ? undefined : statsKey,
+      statsKey: type === 'string' || isHashed || isWide(inputs[input], offset) ? undefined : statsKey,
       print: isHashed ? hashing(name, print, privacy.hashKey) : print,
       isPlain: type.startsWith('float'),
     });
   }
   return (tensors, rows, isRecord) =>
     rows === 1 ? oneRow(shown, tensors, isRecord) : manyRows(shown, tensors, rows, isRecord);
+}
+
+/** True of a feature that is a whole row of the tensor, when that has very many values or nobody knows how many. */
+function isWide(spec: TensorSpec | undefined, offset: number): boolean {
+  const sizes = spec?.dims.slice(1) ?? [];
+  return offset === -1 && (sizes.includes(-1) || elementCount(sizes) > MOST_VALUES);
 }
 
 function printerOf(type: string, isOptional: boolean): Print {
@@ -140,7 +149,7 @@ function oneRow(places: readonly Place[], tensors: readonly Tensor[], isRecord: 
     const { data } = tensors[place.input] as Tensor;
     if (place.offset === -1 && data.length !== 1) {
       input += place.key + listed(place, data, 0, data.length);
-      if (place.statsKey !== undefined) stats += place.statsKey + moments(data, 0, data.length, 1);
+      if (place.statsKey !== undefined) stats += place.statsKey + moments(data, 0, 1);
       continue;
     }
     const value = data[place.offset === -1 ? 0 : place.offset];
@@ -170,9 +179,7 @@ function manyRows(places: readonly Place[], tensors: readonly Tensor[], rows: nu
   for (const { statsKey, input, offset } of places) {
     if (statsKey === undefined) continue;
     const { data } = tensors[input] as Tensor;
-    stats +=
-      statsKey +
-      (offset === -1 ? moments(data, 0, data.length, 1) : moments(data, offset, data.length, data.length / rows));
+    stats += statsKey + (offset === -1 ? moments(data, 0, 1) : moments(data, offset, Math.floor(data.length / rows)));
   }
   const input = isRecord && shown === 1 ? (texts[0] as string) : `[${texts.join()}]`;
   return { input, stats: `${stats}}` };
@@ -182,31 +189,11 @@ function rowText(places: readonly Place[], tensors: readonly Tensor[], rows: num
   let text = '{';
   for (const place of places) {
     const { data } = tensors[place.input] as Tensor;
-    const width = data.length / rows;
+    const width = Math.floor(data.length / rows);
     const from = row * width;
     text += place.key;
     if (place.offset !== -1) text += place.print(data[from + place.offset]);
     else text += width === 1 ? place.print(data[from]) : listed(place, data, from, from + width);
   }
   return `${text}}`;
-}
-
-/** `mean,"std":deviation}` of every `step`-th value; missing ones do not count. */
-function moments(data: TensorData, from: number, until: number, step: number): string {
-  let count = 0;
-  let sum = 0;
-  for (let i = from; i < until; i += step) {
-    const value = Number(data[i]);
-    if (Number.isNaN(value)) continue;
-    sum += value;
-    count++;
-  }
-  if (count === 0) return 'null,"std":null}';
-  const mean = sum / count;
-  let squares = 0;
-  for (let i = from; i < until; i += step) {
-    const value = Number(data[i]);
-    if (!Number.isNaN(value)) squares += (value - mean) * (value - mean);
-  }
-  return `${rounded(mean)},"std":${rounded(Math.sqrt(squares / count))}}`;
 }

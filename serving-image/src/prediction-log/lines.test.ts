@@ -173,6 +173,53 @@ test('columns of every type, missing ones and awkward texts are valid JSON; a re
   assert.deepEqual(missing.input_stats.length, { mean: null, std: null });
 });
 
+test('features of several values show some of them, and have statistics unless they are pictures', () => {
+  const shape: Shape = {
+    ...abalone,
+    signature: {
+      ...abalone.signature,
+      inputs: [
+        { name: 'picture', type: 'float32' },
+        { name: 'vector', type: 'float32' },
+      ],
+    },
+    inputs: [
+      { name: 'picture', type: 'float32', dims: [-1, 3, 32, 32] },
+      { name: 'vector', type: 'float32', dims: [-1, 3] },
+    ],
+  };
+  for (const rows of [1, 2]) {
+    const picture: Tensor = { type: 'float32', dims: [rows, 3, 32, 32], data: new Float32Array(rows * 3072) };
+    const scored = {
+      inputs: [picture, floats(rows, Array(rows).fill([1, 2, 3]).flat())],
+      outputs: [floats(rows, Array(rows).fill(7))],
+    };
+    const line = JSON.parse(linesOf(shape).success(event(), scored, false, NOW));
+    assert.equal(line.input.length, rows);
+    assert.equal(line.input[0].picture.length, 16);
+    assert.deepEqual(line.input[0].vector, [1, 2, 3]);
+    assert.deepEqual(line.input_stats, { vector: { mean: 2, std: 0.816497 } });
+  }
+});
+
+test('statistics of large numbers, and of columns where some or all values are missing', () => {
+  const shape: Shape = {
+    ...abalone,
+    signature: {
+      ...abalone.signature,
+      inputs: ['time', 'some', 'none'].map((name) => ({ name, type: 'float64', optional: true })),
+    },
+    inputs: [{ name: 'x', type: 'float64', dims: [-1, 3] }],
+  };
+  const data = Float64Array.of(1.7e12, 1, Number.NaN, 1.7e12 + 2, Number.NaN, Number.NaN, 1.7e12 + 4, 3, Number.NaN);
+  const scored = { inputs: [{ type: 'float64', dims: [3, 3], data } as Tensor], outputs: [floats(3, [1, 2, 3])] };
+  const { input_stats: stats, input } = JSON.parse(linesOf(shape).success(event(), scored, false, NOW));
+  assert.equal(input[1].some, null);
+  assert.deepEqual(stats.some, { mean: 2, std: 1 });
+  assert.deepEqual(stats.none, { mean: null, std: null });
+  assert.ok(Math.abs(stats.time.std - Math.sqrt(8 / 3)) < 1e-5);
+});
+
 test('a redacted feature is nowhere in a line, however its name is written; a hashed one is a digest without statistics', () => {
   const lines = linesOf(abalone, { redact: ['Length'], hash: ['sex', 'count'] });
   const line = (sex: string) => lines.success(event(), animal(sex, 123.5), true, NOW);

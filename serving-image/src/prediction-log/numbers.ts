@@ -24,9 +24,14 @@ function slowSingle(value: number): string {
 /** A double; `null` for what JSON has no number for. */
 export const double = (value: number): string => (Number.isFinite(value) ? `${value}` : 'null');
 
-/** A number that was computed for people to read. */
-export const rounded = (value: number): string =>
-  Number.isFinite(value) ? `${Number(value.toPrecision(ENOUGH_DIGITS))}` : 'null';
+const MICRO = 1e6;
+
+/** A number that was computed for people to read: to the millionth, or with nine digits where that says more. */
+export function rounded(value: number): string {
+  const size = Math.abs(value);
+  if ((size >= 0.01 && size < MICRO) || value === 0) return `${Math.round(value * MICRO) / MICRO}`;
+  return Number.isFinite(value) ? `${Number(value.toPrecision(ENOUGH_DIGITS))}` : 'null';
+}
 
 /** A share between 0 and 1, to the millionth. */
 export const share = (value: number): string => `${Math.round(value * 1e6) / 1e6}`;
