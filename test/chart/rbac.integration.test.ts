@@ -254,7 +254,7 @@ test('uninstalling: the hook may list and release objects and stop this one oper
     ]),
   ]);
   const scale = grantedTo('slipway-uninstall', render()).find(({ resources }) =>
-    resources.includes('deployments/scale'),
+    resources?.includes('deployments/scale'),
   );
   assert.deepEqual(scale?.resourceNames, ['slipway-operator']);
   const hooks = render().filter(({ metadata }) => metadata.name.startsWith('slipway-uninstall'));
