@@ -6,7 +6,7 @@ import { busyTicks, TICKS_PER_SECOND } from './processes.ts';
 import { type Cell, type GroupResult, isMeasured, type Results, type Round } from './results.ts';
 import { type ServerName, serverOf } from './servers.ts';
 import { CLIENT_PROCESSOR, type RequestSet, SERVER_PROCESSOR, type Started, type Station } from './station.ts';
-import { drive } from './wrk.ts';
+import { drive, type Load } from './wrk.ts';
 
 export interface MeasureOptions {
   readonly station: Station;
@@ -19,6 +19,8 @@ export interface MeasureOptions {
   /** Called after each group. */
   readonly save: () => void;
 }
+
+const PATIENCE = 8;
 
 /** Measures what is not measured yet. A server that cannot be measured is written down with why; the others go on. */
 export async function measure(options: MeasureOptions): Promise<void> {
@@ -97,6 +99,12 @@ async function measureGroup(
   return { build, date, seconds, loadAverage, cells };
 }
 
+/** Many rows on many connections may take longer than a round until the first answer comes. */
+async function patiently(seconds: number, ask: (seconds: number) => Promise<Load>): Promise<Load> {
+  const load = await ask(seconds);
+  return load.requests === 0 && load.failed === 0 ? ask(seconds * PATIENCE) : load;
+}
+
 async function measureRound(
   { kind, connections }: Group,
   server: Started,
@@ -111,7 +119,7 @@ async function measureRound(
     if (isFirst) await drive({ ...asked, seconds: 1 });
     const before = { own: server.process.ticks(), busy: busyTicks(SERVER_PROCESSOR) };
     const began = performance.now();
-    const load = await drive({ ...asked, seconds });
+    const load = await patiently(seconds, (long) => drive({ ...asked, seconds: long }));
     const elapsed = (performance.now() - began) / 1000;
     const own = server.process.ticks() - before.own;
     const busy = busyTicks(SERVER_PROCESSOR) - before.busy;

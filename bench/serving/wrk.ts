@@ -59,7 +59,7 @@ export interface LoadOptions {
 export async function drive(options: LoadOptions): Promise<Load> {
   const { url, requests, connections, seconds, processor } = options;
   const headers = Object.entries(options.headers).map(([name, value]) => `${name}=${value}`);
-  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '--latency'];
+  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '--latency'];
   const script = ['-s', join(import.meta.dirname, 'post.lua'), url, '--', requests, ...headers];
   const child = spawn('taskset', ['-c', String(processor), ...wrk, ...script], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
