@@ -40,6 +40,8 @@ test('a ready server says what it serves', async (t) => {
   const health = (await (await fetch(`${server.url}/health`)).json()) as Record<string, unknown>;
   assert.equal(typeof health['uptime_seconds'], 'number');
   delete health['uptime_seconds'];
+  assert.match(String(health['engine_reason']), /^linear classifier; equal to onnxruntime on \d+ rows$/);
+  delete health['engine_reason'];
   assert.deepEqual(health, {
     status: 'ok',
     model_name: 'iris',
@@ -48,6 +50,8 @@ test('a ready server says what it serves', async (t) => {
     model_uri: 'models:/iris/2',
     model_loaded: true,
     sha256: server.folder.digest,
+    engine: 'compiled',
+    tracking: 'disabled',
   });
   assert.equal((await fetch(`${server.url}/livez`)).status, 200);
   assert.equal((await fetch(`${server.url}/readyz`)).status, 200);

@@ -1,22 +1,23 @@
 /** From a folder of files to a model that has shown that it predicts. Every way to serve or to verify goes through here. */
-import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArtifactFile, EngineChoice, Examples, ModelSignature } from '@slipway/contract';
-import { FailureError } from '../failure.ts';
 import { bindInputs, type EncodeRows, inputIndex } from './binding.ts';
+import { chooseCompiled } from './compiled/choose.ts';
 import { deriveSignature } from './derive-signature.ts';
 import type { EngineName } from './engine.ts';
 import { modelFileOf, readExamples, readSignature } from './files.ts';
 import { readMLmodel } from './mlmodel.ts';
-import { inspectModel, type ModelSummary } from './onnx/inspect.ts';
+import type { ModelSummary } from './onnx/inspect.ts';
 import { type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes.ts';
-import { type Bytes, fileBytes, MalformedError } from './onnx/wire.ts';
+import { readingFile } from './onnx/reading.ts';
 import { planZipMaps, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
 import { fixedRows } from './rows.ts';
 import { batchEqualsSingles, probeRows, selfTest } from './self-test.ts';
 import type { Session } from './session.ts';
 import type { TensorSpec } from './tensor.ts';
+import { tensorRules } from './tensor-rules.ts';
+import { inspectPath } from './worker/inspection.ts';
 import { openPlaced } from './worker/placement.ts';
 
 export interface LoadedModel {
@@ -24,6 +25,8 @@ export interface LoadedModel {
   readonly engine: EngineName;
   /** Why this engine, for people. */
   readonly engineReason: string;
+  /** What a row of a small request takes; known of a compiled model. */
+  readonly microsPerRow?: number;
   readonly session: Session;
   readonly signature: ModelSignature;
   /** True when the model came without a signature of ours: it was read off the tensors and MLflow's own. */
@@ -40,19 +43,7 @@ export interface LoadedModel {
 /** Inspects the ONNX file among `files` without loading it. Throws FailureError. */
 export async function inspectFile(dir: string, files: readonly ArtifactFile[]): Promise<ModelSummary> {
   const path = join(dir, modelFileOf(files, await readMLmodel(dir)));
-  return readingFile(path, inspectModel);
-}
-
-function readingFile<T>(path: string, read: (bytes: Bytes) => T): T {
-  const fd = openSync(path, 'r');
-  try {
-    return read(fileBytes(fd, fstatSync(fd).size));
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    throw new FailureError('InvalidModel', `not a complete ONNX model: ${error.message}`);
-  } finally {
-    closeSync(fd);
-  }
+  return inspectPath(path);
 }
 
 export interface LoadOptions {
@@ -69,7 +60,7 @@ export async function loadModel(
   dir: string,
   files: readonly ArtifactFile[],
   threads: number,
-  { described, apart }: LoadOptions = {},
+  { described, engine = 'onnxruntime', apart }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const mlmodel = await readMLmodel(dir);
   const path = join(dir, modelFileOf(files, mlmodel));
@@ -93,20 +84,22 @@ export async function loadModel(
   await selfTest(session, encode, signature, rows);
   const canCoalesce = await batchEqualsSingles(session, encode, rows);
   const isDerived = given === undefined;
-  await session.moveIfSlow(encode(oneRun(session.inputs, rows.probes)));
-  const { engine, reason: engineReason } = session.placement();
-  return {
-    engine,
-    engineReason,
+  const usual = { signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
+  // First what computes it in plain JavaScript; what cannot be stays with the runtime, on this thread or one of its own.
+  const choice = await chooseCompiled(engine, {
+    path,
+    zipMaps: plan,
     session,
-    signature,
-    isDerived,
-    examples,
-    classes: classes?.labels,
-    encode,
-    read,
-    canCoalesce,
-  };
+    rules: tensorRules(signature, session.inputs),
+    given: encode([...(examples?.inputs ?? []), ...rows.probes]),
+  });
+  if ('compiled' in choice) {
+    const { session: compiled, reason, microsPerRow } = choice.compiled;
+    return { ...usual, engine: 'compiled', engineReason: reason, microsPerRow, session: compiled };
+  }
+  await session.moveIfSlow(encode(oneRun(session.inputs, rows.probes)));
+  const placed = session.placement();
+  return { ...usual, engine: placed.engine, engineReason: `${placed.reason}; ${choice.refused}`, session };
 }
 
 /** The fewest rows that can be run. */

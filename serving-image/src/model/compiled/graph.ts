@@ -1,0 +1,44 @@
+/** A graph as the compiler sees it: nodes in an order in which they can be computed, with everything they carry in memory. */
+import type { Tensor, TensorType } from '../tensor.ts';
+
+/** What a node says beside its inputs; each kind under its own name, as ONNX has them. */
+export interface Attribute {
+  readonly float?: number;
+  readonly int?: number;
+  readonly text?: string;
+  readonly tensor?: Tensor;
+  readonly floats?: Float32Array;
+  /** Whole numbers that a double holds exactly. */
+  readonly ints?: Float64Array;
+  readonly texts?: readonly string[];
+}
+
+export interface GraphNode {
+  /** With its domain: `ai.onnx.ml.Scaler`. */
+  readonly operator: string;
+  /** Of its operator set. */
+  readonly version: number;
+  /** `''` stands for one that is left out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+/** `dims` are absent where the file does not say them; -1 stands for an open size. */
+export interface GraphInput {
+  readonly name: string;
+  readonly type: TensorType;
+  readonly dims: readonly number[] | undefined;
+}
+
+export interface Graph {
+  readonly inputs: readonly GraphInput[];
+  readonly outputs: readonly string[];
+  readonly constants: ReadonlyMap<string, Tensor>;
+  readonly nodes: readonly GraphNode[];
+}
+
+/** The graph has something that is not compiled; the message says what, for people. */
+export class NotCompiledError extends Error {
+  override readonly name = 'NotCompiledError';
+}
