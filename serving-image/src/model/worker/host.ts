@@ -1,18 +1,25 @@
 /** The second thread: opens the model, computes what it is asked in the order it is asked, and ends when told to. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { asFailure } from '../../failure.ts';
+import { inspectModel } from '../onnx/inspect.ts';
+import { readingFile } from '../onnx/reading.ts';
 import { openSession, type Session } from '../session.ts';
-import { type HostData, type Order, packTensors, type Report, unpackTensors } from './messages.ts';
+import { type Order, packTensors, type Report, type ThreadData, unpackTensors } from './messages.ts';
 
-/** Resolves when the model is open or has been refused; the thread then lives until it is told to stop. */
+/** Does what the thread was started for. A thread that holds a model lives until it is told to stop. */
 export async function hostModel(): Promise<void> {
-  const { modelHost: source } = workerData as HostData;
-  const session = await openSession(source).catch((error: unknown) => {
+  const data = workerData as ThreadData;
+  try {
+    if ('modelHost' in data) return serveOrders(await openSession(data.modelHost));
+    report({ kind: 'inspected', summary: readingFile(data.modelFile, inspectModel) });
+  } catch (error) {
     const { reason, message } = asFailure(error);
     report({ kind: 'refused', reason, message });
-    return undefined;
-  });
-  if (!session) return parentPort?.close();
+  }
+  parentPort?.close();
+}
+
+function serveOrders(session: Session): void {
   // One after the other: what is asked last is never overtaken by the order to stop.
   let before = Promise.resolve();
   parentPort?.on('message', (order: Order) => {

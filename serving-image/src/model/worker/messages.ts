@@ -1,16 +1,16 @@
 /** What the thread that answers requests and the thread that computes the model say to each other. */
 import { isMainThread, workerData } from 'node:worker_threads';
 import type { FailureReason } from '@slipway/contract';
+import type { ModelSummary } from '../onnx/inspect.ts';
 import type { ModelSource } from '../session.ts';
 import { type Tensor, type TensorSpec, type TensorType, viewOf } from '../tensor.ts';
 
-/** What the second thread is started with; by it the program knows that it is not the first. */
-export interface HostData {
-  readonly modelHost: ModelSource;
-}
+/** What the second thread is started with: a model to compute, or a file to look through. */
+export type ThreadData = { readonly modelHost: ModelSource } | { readonly modelFile: string };
 
-/** True in the thread that hosts a model: the program then has nothing else to do. */
-export const isModelHost = (): boolean => !isMainThread && 'modelHost' in Object(workerData);
+/** True in the thread that works on a model: the program then has nothing else to do. */
+export const isModelHost = (): boolean =>
+  !isMainThread && ('modelHost' in Object(workerData) || 'modelFile' in Object(workerData));
 
 export type Order =
   | { readonly kind: 'run'; readonly id: number; readonly inputs: readonly SentTensor[] }
@@ -18,6 +18,7 @@ export type Order =
 
 export type Report =
   | { readonly kind: 'opened'; readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] }
+  | { readonly kind: 'inspected'; readonly summary: ModelSummary }
   | { readonly kind: 'refused'; readonly reason: FailureReason; readonly message: string }
   | { readonly kind: 'done'; readonly id: number; readonly outputs: readonly SentTensor[] }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string };

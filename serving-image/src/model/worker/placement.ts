@@ -6,10 +6,9 @@ import { statSync } from 'node:fs';
 import type { EngineName } from '../engine.ts';
 import { type ModelSource, openSession, type Session } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
+import { LARGE_FILE_BYTES } from './inspection.ts';
 import { openWorkerSession } from './worker-session.ts';
 
-/** A larger file is not even loaded there: the thread that answers probes would stand still for 100 ms and more. */
-const LARGE_FILE_BYTES = 5 * 1024 * 1024;
 /** A model that takes longer for a request is moved. */
 const SLOW_RUN_MS = 2;
 const RUNS = 7;

@@ -2,19 +2,17 @@
  * A model on a thread of its own: while it computes, requests are read, probes answered and the next batch gathered.
  * A thread inside the runtime must not be cut off, which would abort the process: it is told to stop and ends by itself.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { FailureError } from '../../failure.ts';
 import type { ModelSource, Session } from '../session.ts';
-import type { Tensor, TensorSpec } from '../tensor.ts';
-import { type HostData, type Order, packTensors, type Report, unpackTensors } from './messages.ts';
+import type { Tensor } from '../tensor.ts';
+import { type Order, packTensors, type Report, unpackTensors } from './messages.ts';
+import { ENTRY, firstReport, startThread, wordsOf } from './thread.ts';
 
 /** The thread ended without having been told to. */
 export class ModelThreadLostError extends Error {
   override readonly name = 'ModelThreadLostError';
 }
-
-/** One file holds the whole bundled program; its sources have an entry for the thread. */
-const ENTRY = import.meta.url.endsWith('.ts') ? new URL('./entry.ts', import.meta.url) : new URL(import.meta.url);
 
 interface Waiting {
   readonly resolve: (outputs: readonly Tensor[]) => void;
@@ -30,37 +28,18 @@ export async function openWorkerSession(
   onLost: (error: Error) => void,
   entry = ENTRY,
 ): Promise<Session> {
-  const data: HostData = { modelHost: source };
-  const worker = new Worker(entry, { workerData: data, execArgv: [], env: {}, name: 'model' });
-  const ended = new Promise((resolve) => worker.once('exit', resolve));
-  const opened = await firstReport(worker);
-  if (opened.kind === 'refused') {
-    await ended;
-    throw new FailureError(opened.reason, opened.message);
-  }
-  return sessionOf(worker, opened, ended, onLost);
+  const { worker, ended } = startThread({ modelHost: source }, entry);
+  const report = await firstReport(worker);
+  if (report.kind === 'opened') return sessionOf(worker, report, ended, onLost);
+  await ended;
+  throw report.kind === 'refused' ? new FailureError(report.reason, report.message) : new Error('it was never opened');
 }
 
-type Opened = Extract<Report, { kind: 'opened' | 'refused' }>;
-
-function firstReport(worker: Worker): Promise<Opened> {
-  return new Promise((resolve, reject) => {
-    const died = (error?: unknown): void =>
-      reject(new FailureError('InvalidModel', `the thread that loads it died${wordsOf(error)}`, { cause: error }));
-    worker.once('message', (report: Opened) => {
-      worker.off('error', died).off('exit', died);
-      resolve(report);
-    });
-    worker.once('error', died).once('exit', died);
-  });
-}
-
-/** `error` may be the code the thread ended with. */
-const wordsOf = (error: unknown): string => (error instanceof Error ? ` (${error.name}: ${error.message})` : '');
+type Opened = Extract<Report, { kind: 'opened' }>;
 
 function sessionOf(
   worker: Worker,
-  { inputs, outputs }: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] },
+  { inputs, outputs }: Opened,
   ended: Promise<unknown>,
   onLost: (error: Error) => void,
 ): Session {
@@ -73,9 +52,9 @@ function sessionOf(
     waiting.delete(id);
     return found;
   };
-  worker.on('message', (report: Exclude<Report, Opened>) => {
+  worker.on('message', (report: Report) => {
     if (report.kind === 'done') take(report.id)?.resolve(unpackTensors(report.outputs));
-    else take(report.id)?.reject(new Error(report.message));
+    else if (report.kind === 'failed') take(report.id)?.reject(new Error(report.message));
   });
   const lose = (cause?: unknown): void => {
     if (isStopping || lost) return;
