@@ -1,0 +1,110 @@
+/** A model server within the test's own process: for tests that ask it much, or look at what it is told. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import { createMetrics, type Metrics } from '../src/http/metrics.ts';
+import { type AnsweredEvent, createModelServer, type ServerOptions } from '../src/http/server.ts';
+import type { ServerState } from '../src/http/state.ts';
+import type { Logger } from '../src/log.ts';
+import { loadModel } from '../src/model/load.ts';
+import { type ServingLimits, serveModel } from '../src/model/served-model.ts';
+import { PROTOCOLS } from '../src/protocols/protocols.ts';
+import { filesOf, modelFolder } from './folder.ts';
+import type { TestModel } from './models.ts';
+
+export interface Here {
+  readonly url: string;
+  readonly port: number;
+  readonly state: ServerState;
+  readonly metrics: Metrics;
+  readonly events: AnsweredEvent[];
+  /** Each run of the model: how many requests shared it. */
+  readonly runs: number[];
+}
+
+export interface HereOptions extends Partial<ServerOptions> {
+  readonly limits?: Partial<ServingLimits>;
+  readonly engine?: 'compiled' | 'onnxruntime';
+}
+
+const QUIET = { error() {}, warn() {}, info() {}, debug() {}, fatal() {} } as unknown as Logger;
+
+/** Loads the model and serves it until the test ends. */
+export async function serveHere(
+  t: Pick<TestContext, 'after'>,
+  model: TestModel,
+  { limits, engine = 'onnxruntime', ...options }: HereOptions = {},
+): Promise<Here> {
+  const { dir, files, digest } = await modelFolder(t, filesOf(model));
+  const loaded = await loadModel(dir, files, 1, { engine });
+  const identity = { name: 'iris', version: '2', digest };
+  const state: ServerState = { identity, uptime: () => 1, model: undefined, isDraining: false };
+  const metrics = createMetrics(state);
+  const runs: number[] = [];
+  const onRun = (requests: number, rows: number): void => {
+    runs.push(requests);
+    metrics.ran(requests, rows);
+  };
+  state.model = serveModel(identity, loaded, { maxRows: 4096, maxQueued: 1024, onRun, ...limits });
+  const events: AnsweredEvent[] = [];
+  const server = createModelServer({
+    state,
+    protocols: PROTOCOLS,
+    app: (_, response) => void response.writeHead(404, { 'content-type': 'application/json' }).end('{}'),
+    metrics,
+    log: QUIET,
+    maxBodyBytes: 1024 * 1024,
+    requestTimeoutMs: 10_000,
+    onAnswered: (event) => void events.push(event),
+    ...options,
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(async () => {
+    server.close();
+    server.closeAllConnections();
+    await state.model?.release();
+  });
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, port, state, metrics, events, runs };
+}
+
+/** A connection that says exactly what it is told. */
+export interface Wire {
+  readonly socket: Socket;
+  /** All that has come so far. */
+  readonly received: () => string;
+  /** Resolves when what has come contains so many answers; rejects when the connection ends before. */
+  readonly answers: (count: number) => Promise<string>;
+  readonly closed: Promise<void>;
+}
+
+export async function wire(t: Pick<TestContext, 'after'>, port: number): Promise<Wire> {
+  const socket = connect({ port, host: '127.0.0.1' });
+  t.after(() => socket.destroy());
+  await once(socket, 'connect');
+  let text = '';
+  let noted = Promise.withResolvers<void>();
+  const note = (): void => {
+    noted.resolve();
+    noted = Promise.withResolvers();
+  };
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+    note();
+  });
+  socket.on('error', note);
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+  socket.once('close', note);
+  const answers = async (count: number): Promise<string> => {
+    for (;;) {
+      const parts = text.split('HTTP/1.1 ').slice(1);
+      const last = parts[count - 1];
+      const length = Number(/content-length: (\d+)/i.exec(last ?? '')?.[1]);
+      if (last && (last.split('\r\n\r\n')[1]?.length ?? -1) >= length) return text;
+      if (socket.destroyed) throw new Error(`the connection ended after: ${text}`);
+      await noted.promise;
+    }
+  };
+  return { socket, received: () => text, answers, closed };
+}
