@@ -315,6 +315,20 @@ describe('tokens of the cluster', () => {
     assert.match((await show(bad['another audience'] as string)).body, /for another audience; .* slipway-predict/);
   });
 
+  test('only what API servers sign with is taken, whatever the key set would allow', async (t) => {
+    const secret = Buffer.from('a secret that lies in the key set');
+    const symmetric = { kty: 'oct', kid: 'shared', k: secret.toString('base64url') };
+    const { alg: _, ...anyAlgorithm } = first.jwk as { alg: string };
+    const set = JSON.stringify({ issuer: ISSUER, keys: [anyAlgorithm, symmetric] });
+    const { dir } = await mounted(t, { 'jwks.json': set });
+    const show = showing(await accessServer(t, { auth: { tokens: TOKENS } }, { tokenKeysDir: dir }));
+    assert.equal((await show(await token(first))).status, 200);
+    for (const alg of ['RS512', 'PS256']) assert.equal((await show(await token(first, {}, { alg }))).status, 401, alg);
+    const listed = { sub: 'system:serviceaccount:web:shop', iss: ISSUER, aud: AUDIENCE, exp: inSeconds(600) };
+    const shared = new SignJWT(listed).setProtectedHeader({ alg: 'HS256', kid: 'shared' }).sign(secret);
+    assert.equal((await show(await shared)).status, 401);
+  });
+
   test('a token that was good is not once it has ended, though it is remembered', async (t) => {
     const dir = (await mounted(t, jwks(first))).dir;
     const { openTokens } = await import('./auth-tokens.ts');
