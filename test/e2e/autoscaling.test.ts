@@ -70,6 +70,7 @@ test('under load the service grows, and nobody takes a pod away again', { skip }
     JSON.stringify(seen),
   );
   await waitForCondition(namespace, 'infsvc/line', { type: 'Ready', status: 'True' });
+  await waitForCondition(namespace, 'infsvc/line', { type: 'Autoscaled', status: 'True', reason: 'Autoscaling' });
 });
 
 test('a version switch while it is scaled keeps the number, and loses no request', { skip }, async () => {

@@ -12,8 +12,22 @@ const schema = z.object({
   kind: z.literal('HorizontalPodAutoscaler'),
   metadata: Metadata,
   spec: z.object({ scaleTargetRef: Target }),
+  status: z
+    .object({
+      conditions: z
+        .array(
+          z.object({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().default(''),
+            message: z.string().default(''),
+          }),
+        )
+        .nullish(),
+    })
+    .prefault({}),
 });
-export type HorizontalPodAutoscaler = KubeObject & Readonly<Pick<z.infer<typeof schema>, 'spec'>>;
+export type HorizontalPodAutoscaler = KubeObject & Readonly<Pick<z.infer<typeof schema>, 'spec' | 'status'>>;
 
 export const HorizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> = {
   apiVersion: 'autoscaling/v2',
@@ -30,6 +44,14 @@ export interface DesiredAutoscaler extends KubeObject {
     readonly maxReplicas: number;
     readonly metrics: readonly object[];
   };
+}
+
+/** Whether it can tell how many are needed, and in its words why not; undefined before it has looked. */
+export function scalingActive({
+  status,
+}: HorizontalPodAutoscaler): { readonly active: boolean; readonly message: string } | undefined {
+  const found = status.conditions?.find(({ type }) => type === 'ScalingActive');
+  return found && { active: found.status === 'True' || found.reason === 'ScalingDisabled', message: found.message };
 }
 
 /** The name of the Deployment it scales; undefined when it scales something else, or cannot be read. */

@@ -232,6 +232,8 @@ export const READY = 'Ready';
 export const AVAILABLE = 'Available';
 /** A version is being brought in. */
 export const PROGRESSING = 'Progressing';
+/** With spec.autoscaling: the autoscaler can tell how many pods are needed. */
+export const AUTOSCALED = 'Autoscaled';
 
 export const Reason = {
   Serving: 'Serving',
@@ -255,6 +257,8 @@ export const Reason = {
   ObjectStorageDenied: 'ObjectStorageDenied',
   BucketMissing: 'BucketMissing',
   NameTaken: 'NameTaken',
+  Autoscaling: 'Autoscaling',
+  MetricsUnavailable: 'MetricsUnavailable',
 } as const;
 
 /** A version's number lets a rejected version be tried again, once per value; anything after the number (`2-again`) makes a new value. */

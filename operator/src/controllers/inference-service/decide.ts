@@ -54,6 +54,8 @@ export interface Situation {
   readonly deployment?: DeploymentFacts;
   readonly pods: readonly PodFacts[];
   readonly memory: Memory;
+  /** What the autoscaler of ours says of itself, once it has looked. */
+  readonly scaling?: { readonly active: boolean; readonly message: string };
   /** What is known to be wrong with the object storage. */
   readonly storageOutage?: Outage;
   readonly now: Date;

@@ -3,7 +3,8 @@ import { shortHash } from '@slipway/contract';
 import { type Deployment, isRolledOut, podsRefused } from '../../api/deployment.ts';
 import { durationSeconds } from '../../api/fields.ts';
 import type { DependencyHealth } from '../../api/health.ts';
-import type { HorizontalPodAutoscaler } from '../../api/horizontal-pod-autoscaler.ts';
+import { type HorizontalPodAutoscaler, scalingActive } from '../../api/horizontal-pod-autoscaler.ts';
+import { isControlledBy } from '../../api/meta.ts';
 import type { Pod } from '../../api/pod.ts';
 import type { ModelVersion } from '../model-version/api.ts';
 import { knownOutage } from '../outage.ts';
@@ -37,12 +38,15 @@ interface Surroundings {
 export function situationOf(observed: Observed, { settings, health, now }: Surroundings): Situation {
   const { owner, versions, deployment, pods } = observed;
   const storageOutage = knownOutage('objectStorage', health);
+  const autoscaler = observed.autoscalers.find((one) => isControlledBy(one, owner));
+  const scaling = owner.spec.autoscaling && autoscaler && scalingActive(autoscaler);
   return {
     wanted: { ...wantedBy(owner), replicas: wantedReplicas(owner, deployment, observed.autoscalers) },
     versions: versionFacts(versions),
     ...(deployment && { deployment: deploymentFacts(owner, deployment, settings) }),
     pods: podFacts(pods),
     memory: memoryOf(owner),
+    ...(scaling && { scaling }),
     ...(storageOutage && { storageOutage }),
     now,
   };

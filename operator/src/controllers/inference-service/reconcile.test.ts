@@ -318,6 +318,32 @@ test('spec.autoscaling makes an autoscaler on the service itself; taking it out 
   assert.equal(replicasOf(here), 3);
 });
 
+test('what the autoscaler cannot do is said on the service, with the cure, and goes with it', async () => {
+  const here = world({ version: 1, autoscaling });
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  const says = async (status: string, reason: string, message: string) => {
+    const made = here.kube.objects.get('HorizontalPodAutoscaler/team-a/iris') as unknown as KubeObject;
+    const conditions = [{ type: 'ScalingActive', status, reason, message }];
+    here.kube.put({ ...made, status: { conditions } } as KubeObject);
+    await here.settle();
+    return here.condition('Autoscaled');
+  };
+  const no = await says('False', 'FailedGetContainerResourceMetric', 'no metrics returned');
+  assert.equal(no.said, 'False/MetricsUnavailable');
+  assert.match(no.message, /number stays: no metrics returned .*metrics-server.*kubectl describe hpa iris -n team-a/);
+  const yes = await says('True', 'ValidMetricFound', 'computed');
+  assert.deepEqual(yes, {
+    said: 'True/Autoscaling',
+    message: 'between 1 and 4 replicas, for 80 % of the CPU request',
+  });
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  const { autoscaling: _gone, ...rest } = here.object().spec;
+  here.kube.put({ ...here.object(), spec: rest } as KubeObject);
+  await here.settle();
+  assert.ok(!here.object().status?.conditions?.some(({ type }) => type === 'Autoscaled'));
+});
+
 test('an autoscaler that somebody put on the Deployment is not fought; without it spec.replicas counts again', async () => {
   const here = world({ version: 1 });
   here.kube.put(modelVersion(1)).put(autoscaler({ name: 'iris' }));

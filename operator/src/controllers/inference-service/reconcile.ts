@@ -41,9 +41,7 @@ export async function reconcile(
   const status = statusFor({ owner, situation, decision });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
   await act(deps, ctx, observed, held);
-  const waits = [decision.lookAgainAfterMs, isRenewed ? undefined : TENANT_RETRY_MS].filter(
-    (ms) => ms !== undefined,
-  );
+  const waits = [decision.lookAgainAfterMs, isRenewed ? undefined : TENANT_RETRY_MS].filter((ms) => ms !== undefined);
   return { status, ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }) };
 }
 

@@ -1,13 +1,23 @@
 /** What the object says of itself: conditions whose messages name cause and next step, and where it answers. Pure. */
 import { findCondition, type NewCondition, withCondition } from '../../api/conditions.ts';
 import type { Outage } from '../outage.ts';
-import { AVAILABLE, type InferenceService, type InferenceServiceStatus, PROGRESSING, READY, Reason } from './api.ts';
+import {
+  AUTOSCALED,
+  AVAILABLE,
+  type InferenceService,
+  type InferenceServiceStatus,
+  PROGRESSING,
+  READY,
+  Reason,
+} from './api.ts';
 import { type Decision, hindrance, type Situation } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';
 import { isSame, type Release } from './release.ts';
 import type { Problem, VersionFacts } from './versions.ts';
 
 const MAX_HISTORY = 10;
+/** Of what another controller says. */
+const MAX_WORDS = 500;
 
 interface Seen {
   readonly owner: InferenceService;
@@ -28,7 +38,11 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     readyCondition(seen, verdict),
     availableCondition(seen, verdict),
     progressingCondition(seen, verdict),
-  ].reduce((list, next) => withCondition(list, next, at), [...(owner.status?.conditions ?? [])]);
+    ...scalingCondition(seen),
+  ].reduce(
+    (list, next) => withCondition(list, next, at),
+    (owner.status?.conditions ?? []).filter(({ type }) => type !== AUTOSCALED || owner.spec.autoscaling !== undefined),
+  );
   const { rejected } = decision;
   const rollout = seen.outage ? undefined : decision.rollout;
   const url = urlFor(owner);
@@ -147,6 +161,19 @@ function availableCondition(seen: Seen, verdict: Problem | undefined): NewCondit
   // In the words of Ready, so that one thing is told once.
   const isComing = decision.act.do === 'apply' && !outage;
   return { ...no, ...verdict, ...(isComing && { reason: Reason.RollingOut }) };
+}
+
+/** What the autoscaler does, or why it cannot and what to do; nothing before it has looked. */
+function scalingCondition({ owner, situation }: Seen): readonly NewCondition[] {
+  const { autoscaling } = owner.spec;
+  const { scaling } = situation;
+  if (!autoscaling || !scaling) return [];
+  const { minReplicas, maxReplicas, targetCPUUtilization } = autoscaling;
+  const aim = `between ${minReplicas} and ${replicasInWords(maxReplicas)}, for ${targetCPUUtilization} % of the CPU request`;
+  if (scaling.active) return [{ type: AUTOSCALED, status: 'True', reason: Reason.Autoscaling, message: aim }];
+  const { name, namespace } = owner.metadata;
+  const message = `the autoscaler cannot tell how many pods are needed, so their number stays: ${scaling.message.slice(0, MAX_WORDS)} (is metrics-server installed? kubectl describe hpa ${name} -n ${namespace})`;
+  return [{ type: AUTOSCALED, status: 'False', reason: Reason.MetricsUnavailable, message }];
 }
 
 function progressingCondition({ situation, decision, outage }: Seen, verdict: Problem | undefined): NewCondition {
