@@ -77,7 +77,7 @@ export async function loadModel(
   const hints = { labels, ...(mlmodel?.columns && { columns: mlmodel.columns }) };
   const signature = given ?? deriveSignature(session.inputs, session.outputs, hints);
   const encode = bindInputs(signature, session.inputs, categories);
-  const read = bindOutputs(signature, session.outputs);
+  const read = bindOutputs(signature, session.outputs, classes?.labels);
   const textsOf = (column: string): readonly string[] | undefined =>
     categories.get(session.inputs[inputIndex(column, session.inputs)]?.name ?? '')?.known;
   const rows = { examples, probes: probeRows(signature, textsOf) };
