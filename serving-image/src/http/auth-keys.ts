@@ -30,10 +30,10 @@ export interface ApiKeyOptions {
 export function openApiKeys({ dir, log, everyMs }: ApiKeyOptions): ApiKeys {
   // Digests are of this process only: nobody can choose keys by them, so how long it takes to look one up tells nothing.
   const salt = randomBytes(32).toString('base64');
-  const digestOf = (key: string): string => hash('sha256', `${salt}${key}`, 'latin1');
+  const digestOf = (key: string): string => hash('sha256', `${salt}${key}`, 'binary');
   const digestsOf = (files: ReadonlyMap<string, string>): Map<string, Buffer> => {
     const found = [...usable(files, log)].map(digestOf);
-    return new Map(found.map((digest) => [digest, Buffer.from(digest, 'latin1')]));
+    return new Map(found.map((digest) => [digest, Buffer.from(digest, 'binary')]));
   };
   const nobody = randomBytes(32);
   const first = readMounted(dir);
@@ -56,7 +56,7 @@ export function openApiKeys({ dir, log, everyMs }: ApiKeyOptions): ApiKeys {
     knows(key) {
       if (key.length > MOST_LENGTH) return false;
       const given = digestOf(key);
-      return timingSafeEqual(digests.get(given) ?? nobody, Buffer.from(given, 'latin1'));
+      return timingSafeEqual(digests.get(given) ?? nobody, Buffer.from(given, 'binary'));
     },
     stop,
   };
