@@ -116,10 +116,11 @@ function valueFor(place: Place, kind: Kind, random: () => number): number | bigi
   if (type === 'bool') return random() < 0.5 ? 1 : 0;
   const isFloat = type === 'float32' || type === 'float64';
   if (isStrict && points.length > 0) return isFloat ? pick(points, random) : whole(type, pick(points, random));
-  return isFloat
-    ? floatFor(place, kind, random)
-    : whole(type, kind === 'extreme' ? pick([0, 1e6, -1e6], random) : around(points, random, kind));
+  return isFloat ? floatFor(place, kind, random) : wholeFor(place, kind, random);
 }
+
+const wholeFor = ({ points, spec: { type } }: Place, kind: Kind, random: () => number) =>
+  whole(type, kind === 'extreme' ? pick([0, 1e6, -1e6], random) : around(points, random, kind));
 
 function floatFor({ points, isOptional, spec: { type } }: Place, kind: Kind, random: () => number): number {
   if (kind === 'missing' && isOptional) return Number.NaN;

@@ -246,6 +246,9 @@ function classify(node: GraphNode, ensemble: Ensemble): Kernel {
   const scores = isDouble ? new Float64Array(targets) : new Float32Array(targets);
   const has = new Uint8Array(targets);
   const voted = Uint8Array.from(has, (_, k) => (ensemble.voted.has(k) ? 1 : 0));
+  // Where both of two classes are voted for, the runtime puts out their positions, not the numbers they are called by.
+  const isNumbered = targets === 2 && ensemble.voted.size === 2 && labels.type === 'int64';
+  const put = isNumbered ? [0n, 1n] : labels.all;
   const finish = targets > 2 ? finishMany(ensemble, scores, has) : finishTwo(ensemble, scores, has);
   return (inputs, room) => {
     const { scores: all, said } = sums(given(inputs));
@@ -258,7 +261,7 @@ function classify(node: GraphNode, ensemble: Ensemble): Kernel {
         scores[k] = all[at + k] as number;
         has[k] = (said?.[at + k] ?? voted[k]) as number;
       }
-      ids[row] = labels.all[finish()] as never;
+      ids[row] = put[finish()] as never;
       for (let k = 0; k < targets; k++) table[at + k] = scores[k] as number;
     }
     return [
@@ -300,17 +303,11 @@ function finishTwo(
 ): () => number {
   const isBinary = voted.size === 1;
   const bound = isBinary && !hasNegative ? 0.5 : 0;
-  const pair = (score: number, isPositive: boolean): void => {
-    if (!hasNegative) {
-      scores[1] = score;
-      scores[0] = 1 - (scores[1] as number);
-    } else if (post === 'LOGISTIC') {
-      scores[1] = logistic(score);
-      scores[0] = logistic(-score);
-    } else {
-      scores[0] = isPositive ? -score : score;
-      scores[1] = isPositive ? score : -score;
-    }
+  const pair = (score: number): void => {
+    const isLogistic = post === 'LOGISTIC';
+    scores[1] = isLogistic ? logistic(score) : score;
+    if (isLogistic) scores[0] = logistic(-score);
+    else scores[0] = hasNegative ? -score : 1 - (scores[1] as number);
   };
   const addBase = (isAlone: boolean): void => {
     if (base.length === 2 && !isAlone) {
@@ -324,7 +321,7 @@ function finishTwo(
     addBase(isAlone);
     const score = (has[1] === 1 ? scores[1] : scores[0]) as number;
     const isPositive = score > bound;
-    if (isAlone && base.length < 2) pair(scores[0] as number, isPositive);
+    if (isAlone && base.length < 2) pair(scores[0] as number);
     else transform(post, scores, 0, 2);
     return isPositive ? 1 : 0;
   };
