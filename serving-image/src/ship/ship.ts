@@ -58,7 +58,7 @@ export async function ship(options: ShipOptions): Promise<void> {
   }
 }
 
-/** Oldest first. What is still written to is left alone, unless its writer has ended. */
+/** Oldest first. What is still written to is left alone, unless there is no later. */
 async function namesIn(dir: string, withParts: boolean): Promise<readonly string[]> {
   const isWanted = (name: string): boolean =>
     PREDICTION_FILE.test(name) || (withParts && name.endsWith(PREDICTION_PART) && PREDICTION_FILE.test(ownName(name)));
@@ -82,7 +82,8 @@ async function shipFile(name: string, { dir, prefix, pod, store }: ShipOptions):
     await opened.put(key, bytes, bytes.length);
     if (!(await isThere(opened, key, bytes.length))) throw new Error(`${key} was stored, but is not there`);
   }
-  await rm(path, { force: true });
+  // A writer that lives after all completes its file, which then replaces its beginning under the same key.
+  if (!name.endsWith(PREDICTION_PART)) await rm(path, { force: true });
 }
 
 /** By listing: these credentials may not read. */
