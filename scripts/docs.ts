@@ -1,5 +1,5 @@
 /**
- * Refreshes what docs/training.md and docs/trainer-contract.md show: the examples as they are, and the outputs of real
+ * Refreshes what the guides in docs/ show: the examples as they are, and the outputs of real
  * commands on the cluster in use and in Docker. A block that is marked in a document is filled; the others are not run.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,9 @@ import { irisTraining } from '../test/support/manifests.ts';
 import { predict } from '../test/support/predict.ts';
 import { run } from '../test/support/run.ts';
 import { replaceBlock } from './readme-blocks.ts';
+import { dropServing, servingOutputs } from './serving-outputs.ts';
 
-const FILES = ['docs/training.md', 'docs/trainer-contract.md'];
+const FILES = ['docs/training.md', 'docs/trainer-contract.md', 'docs/serving.md'];
 const TRAINER = process.env['SLIPWAY_TRAINER_IMAGE'] ?? 'slipway/trainer:dev';
 const namespace = uniqueNamespace('docs');
 
@@ -24,6 +25,7 @@ const show = (...args: string[]): string => {
 };
 
 const outputs: Readonly<Record<string, () => Promise<string>>> = {
+  ...servingOutputs,
   /** The nightly job, and a run of it by hand. */
   daily: async () => {
     apply(namespace, readFileSync('examples/iris-daily.yaml', 'utf8'));
@@ -107,4 +109,5 @@ try {
   for (const file of FILES) writeFileSync(file, await refreshed(readFileSync(file, 'utf8')));
 } finally {
   dropNamespace(namespace);
+  dropServing();
 }
