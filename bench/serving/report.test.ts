@@ -51,6 +51,22 @@ test('a target is judged by the middle of the ratios, and a server that failed g
   assert.equal(of('FastAPI + onnxruntime')?.note, 'not measured');
 });
 
+test('where not even a constant answer would reach a target, it says so', () => {
+  const cells = { slipway: rounds(300), constant: rounds(400), express: rounds(100), 'fastapi-sklearn': rounds(10) };
+  const found = judge(resultsOf({ [IRIS]: measured(cells) }));
+  assert.equal(found[0]?.note, 'node:http with a constant answer is 4.0×');
+  assert.equal(found[1]?.note, undefined);
+  assert.equal(found[0]?.byProcessor?.median.toFixed(2), '3.00');
+});
+
+test('a busy machine makes figures provisional, and the page says so', () => {
+  const quiet = measured({ slipway: rounds(300) });
+  const company = { rounds: rounds(300).rounds.map((round) => ({ ...round, others: 0.6 })) };
+  const pageOf = (group: GroupResult): string => report(resultsOf({ [IRIS]: group })).markdown;
+  assert.doesNotMatch(pageOf(quiet), /provisional/);
+  assert.match(pageOf(measured({ slipway: company })), /60 % of the server's processor.*provisional/);
+});
+
 test('a latency target is one of being low', () => {
   const slow = rounds(100);
   const cell = { rounds: slow.rounds.map((round) => ({ ...round, p50Ms: 1.2 })) };

@@ -5,7 +5,7 @@ import { KIND_LABELS, type KindName } from './kinds.ts';
 import { MODEL_LABELS, MODELS, type ModelName } from './models.ts';
 import type { GroupResult, Results, Round } from './results.ts';
 import { SERVERS, type ServerName, serverOf } from './servers.ts';
-import { interval } from './statistics.ts';
+import { interval, median } from './statistics.ts';
 import { type Bar, barPlot } from './svg.ts';
 import { gridCells, judge, quotient, type Target } from './targets.ts';
 
@@ -60,16 +60,17 @@ const groupTable = (group: GroupResult): string =>
 const unitText = (unit: Target['unit']): string => (unit === '×' ? '×' : ` ${unit}`);
 const STATES = { met: 'met', missed: '**missed**', open: 'open' } as const;
 
-const targetRow = ({ what, wanted, got, unit, state }: Target): string[] => [
+const targetRow = ({ what, wanted, got, unit, byProcessor, state }: Target): string[] => [
   what,
   wanted,
   got ? spread(got, unitText(unit)) : '',
+  byProcessor ? `${figure(byProcessor.median)}×` : '',
   STATES[state],
 ];
 
 /** The judgement as a table; the same on the terminal and on the page. */
 export const targetTable = (targets: readonly Target[]): string =>
-  table(['target', 'wanted', 'measured', ''], targets.map(targetRow));
+  table(['target', 'wanted', 'measured', 'by CPU time', ''], targets.map(targetRow));
 
 const toneOf = (name: ServerName): Bar['tone'] => {
   const { role } = serverOf(name);
@@ -262,7 +263,7 @@ This page is written by \`make bench-serving\`; edit \`bench/serving/report.ts\`
 
 Measured on ${machine.cores} cores of ${machine.processor}, ${machine.memoryGib} GiB, Linux ${machine.kernel}; ${machine.runtimes}; ${machine.wrk}.
 Figures are medians of rounds; what stands in brackets are the lowest and the highest round. Only ratios within one table mean
-something on another machine.
+something on another machine. ${quietness(results)}
 
 ## The targets
 ${summary(targets)}
@@ -270,6 +271,8 @@ ${summary(targets)}
 ${targetTable(targets)}
 
 ${HOW}
+"By CPU time" in the table of targets is the same quotient of processor time for each answer instead of requests a second.
+
 ## Side by side
 "Slipway is" says how many times the requests a second of that row Slipway answers. CPU µs/request is the time that all processes of
 the server used, by the clock of the processor, for each answer; RSS is the sum over its processes.
@@ -291,6 +294,19 @@ connections for 2 s.
 ${startTable(results.starts)}
 
 `;
+}
+
+/** What else was running decides how much a reader may believe. */
+function quietness(results: Results): string {
+  const loads = Object.values(results.groups).map(({ loadAverage }) => loadAverage);
+  const cells = Object.values(results.groups).flatMap((group) => Object.values(group.cells));
+  const others = cells.flatMap(({ rounds }) => rounds.map((round) => round.others));
+  if (others.length === 0) return 'Nothing has been measured yet.';
+  const said =
+    `The load average was ${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}, and other programs had at most ` +
+    `${(Math.max(...others) * 100).toFixed(0)} % of the server's processor while one was measured`;
+  const isQuiet = median(others) < 0.05;
+  return isQuiet ? `${said}.` : `${said}: **the machine was busy, and these figures are provisional**.`;
 }
 
 const HOW = `## How it is measured

@@ -14,7 +14,7 @@ import { requestFile } from './wrk.ts';
 export const SERVER_PROCESSOR = 0;
 export const CLIENT_PROCESSOR = 1;
 /** MLServer and KServe import half of Python's world; a machine with company takes its time for that. */
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 /** Rows of the question that an answer is checked by. */
 const CHECKED_ROWS = 32;
 
@@ -124,7 +124,9 @@ async function firstAnswer(ask: () => Promise<void>, began: number): Promise<voi
     try {
       return await ask();
     } catch (error) {
-      if (error instanceof WrongAnswer || performance.now() - began > START_TIMEOUT_MS) throw error;
+      if (error instanceof WrongAnswer) throw error;
+      if (performance.now() - began > START_TIMEOUT_MS)
+        throw new Error(`no answer within ${START_TIMEOUT_MS / 1000} s`, { cause: error });
       await delay(2);
     }
   }
