@@ -41,9 +41,9 @@ function attributeBody(value: AttributeValue): [type: number, body: Bytes] {
   if ('string' in value) return [3, text(4, value.string)];
   if ('tensor' in value) return [4, bytes(5, value.tensor)];
   if ('graph' in value) return [5, bytes(6, value.graph)];
-  if ('floats' in value) return [6, concat(...value.floats.map((v) => float(7, v)))];
-  if ('ints' in value) return [7, concat(...value.ints.map((v) => int(8, v)))];
-  return [8, concat(...value.strings.map((v) => text(9, v)))];
+  if ('floats' in value) return [6, Buffer.concat(value.floats.map((v) => float(7, v)))];
+  if ('ints' in value) return [7, Buffer.concat(value.ints.map((v) => int(8, v)))];
+  return [8, Buffer.concat(value.strings.map((v) => text(9, v)))];
 }
 
 export interface NodeOptions {
