@@ -3,9 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import type { ServedModel } from '../model/served-model.ts';
-import type { Tensor, TensorSpec } from '../model/tensor.ts';
+import { elementCount, type Tensor, type TensorSpec } from '../model/tensor.ts';
 import { readBinary, type SplitBody, splitBody } from './binary-tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly } from './json.ts';
+import { scanRequest } from './open-inference-scan.ts';
+import type { Scanned } from './scan/numbers.ts';
 import { InexactIntegerError, parseHead, parseTensor } from './tensor-json.ts';
 
 export interface WantedOutput {
@@ -30,6 +32,8 @@ const bad = (message: string): Refusal => new Refusal(400, message);
 /** Throws Refusal(400) for the first thing that is wrong. The tensors may be views of the body. */
 export function readInferRequest(body: Buffer, headers: IncomingHttpHeaders, model: ServedModel): InferRequest {
   const { json, raw } = splitBody(body, headers);
+  const scanned = scannedRequest(json, raw, model);
+  if (scanned) return scanned;
   try {
     try {
       return parseRequest(parseJson(json), raw, model);
@@ -44,7 +48,26 @@ export function readInferRequest(body: Buffer, headers: IncomingHttpHeaders, mod
   }
 }
 
-function parseRequest(request: unknown, raw: SplitBody['raw'], model: ServedModel): InferRequest {
+/** The request read the fast way; undefined where that is not possible, or not worth it. */
+function scannedRequest(json: Buffer, raw: SplitBody['raw'], model: ServedModel): InferRequest | undefined {
+  // What the signature says of single values is looked at value by value.
+  if (model.rules.some((rules) => rules.length > 0)) return undefined;
+  const scanned = scanRequest(json, model.inputs);
+  if (!scanned) return undefined;
+  try {
+    return parseRequest(parseJson(scanned.json), raw, model, scanned.numbers);
+  } catch {
+    // The careful way says what is wrong, and where in the whole body.
+    return undefined;
+  }
+}
+
+function parseRequest(
+  request: unknown,
+  raw: SplitBody['raw'],
+  model: ServedModel,
+  numbers: ReadonlyMap<string, Scanned> = NO_NUMBERS,
+): InferRequest {
   if (!isObject(request)) throw bad(`Expected an object with "inputs", got ${typeName(request)}`);
   const { id, inputs } = request;
   if (id !== undefined && typeof id !== 'string') throw bad(`Expected "id" as a string, got ${typeName(id)}`);
@@ -56,10 +79,19 @@ function parseRequest(request: unknown, raw: SplitBody['raw'], model: ServedMode
     if (!input) throw bad(`Input ${JSON.stringify(spec.name)} is missing`);
     const limits = { maxRows: model.maxRows, rules: model.rules[index] ?? [] };
     const piece = pieces.get(spec.name);
-    if (!piece) return parseTensor(input, spec, limits);
-    return readBinary(piece, spec, parseHead(input, spec, limits), limits.rules);
+    if (piece) return readBinary(piece, spec, parseHead(input, spec, limits), limits.rules);
+    const read = numbers.get(spec.name);
+    return read ? tensorOf(read, spec, parseHead(input, spec, limits)) : parseTensor(input, spec, limits);
   });
   return { id, inputs: tensors, outputs: wantedOutputs(request, model.outputs) };
+}
+
+const NO_NUMBERS: ReadonlyMap<string, Scanned> = new Map();
+
+/** Numbers may be nested as they like, if not deeper than the shape. */
+function tensorOf({ dims: nested, data }: Scanned, { type }: TensorSpec, dims: readonly number[]): Tensor {
+  if (nested.length > dims.length || data.length !== elementCount(dims)) throw bad('"data" does not fit its shape');
+  return { type, dims, data };
 }
 
 function inputsByName(inputs: readonly unknown[], specs: readonly TensorSpec[]): Map<string, Json> {

@@ -1,8 +1,16 @@
 /** The Open Inference Protocol's tensors: JSON to numbers, checked against the model, and back. */
 import { Refusal } from '../http/refusal.ts';
 import { isMissing, listOfTexts, missingValue, typeName } from '../model/column.ts';
-import { allocate, elementCount, type Tensor, type TensorSpec, type TensorType } from '../model/tensor.ts';
+import {
+  allocate,
+  elementCount,
+  type Tensor,
+  type TensorData,
+  type TensorSpec,
+  type TensorType,
+} from '../model/tensor.ts';
 import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
+import { singlesText } from './print/singles.ts';
 
 export const DATATYPES: Readonly<Record<TensorType, string>> = {
   float16: 'FP16',
@@ -179,10 +187,13 @@ const WRITERS: Readonly<Record<TensorType, Write>> = {
 
 /** The tensor as the protocol's JSON, flat. 64-bit integers keep every digit; numbers must be finite. */
 export function writeTensor(name: string, { type, dims, data }: Tensor): string {
-  const values = Array.isArray(data)
-    ? JSON.stringify(data)
-    : `[${type === 'bool' ? Array.from(data as Uint8Array, (bit) => bit === 1).join(',') : data.join(',')}]`;
+  const values = Array.isArray(data) ? JSON.stringify(data) : `[${numbersText(type, data)}]`;
   return `{${head(name, type, dims)},"data":${values}}`;
+}
+
+function numbersText(type: TensorType, data: Exclude<TensorData, string[]>): string {
+  if (type === 'float32') return singlesText(data as Float32Array);
+  return type === 'bool' ? Array.from(data as Uint8Array, (bit) => bit === 1).join(',') : data.join(',');
 }
 
 /** The tensor's place in an answer whose bytes follow the JSON. */
