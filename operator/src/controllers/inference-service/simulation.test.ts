@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { type Decision, type DeploymentFacts, decide, type Memory, type Situation } from './decide.ts';
 import type { PodFacts } from './pods.ts';
+import { releaseBefore } from './probation.ts';
 import { isSame, type Release } from './release.ts';
 import type { VersionFacts } from './versions.ts';
 
@@ -148,6 +149,10 @@ for (let seed = 1; seed <= 60; seed++) {
     assert.equal(world.applies, applies, 'it goes on trying');
     const health = HEALTH[deployed(world) as number];
     assert.ok(health === 'good' || health === 'dying', `version ${deployed(world)} is there at last`);
+    const { previous, rejected } = world.memory;
+    // What answered already when another wish came may have died of it past its probation.
+    const isDone = health === 'dying' && deployed(world) === world.wish;
+    if (isDone) assert.equal(releaseBefore(versions, previous, rejected), undefined, 'it was not gone back');
     if (typeof world.wish === 'number' && HEALTH[world.wish] === 'good') assert.equal(deployed(world), world.wish);
   });
 }
