@@ -42,6 +42,8 @@ test('every answered request has a line on standard output and in the files for 
   assert.equal(refused.status, 422);
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
   assert.match(metrics, /^slipway_prediction_log_lines_total\{[^}]*\} 2$/m);
+  for (const sink of ['stdout', 'store'])
+    assert.match(metrics, new RegExp(`^slipway_prediction_log_dropped_total\\{sink="${sink}"[^}]*\\} 0$`, 'm'));
   server.child.kill('SIGTERM');
   assert.equal((await server.ended).code, 0);
 

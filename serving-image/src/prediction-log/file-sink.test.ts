@@ -17,6 +17,7 @@ async function kept(dir: string): Promise<number[]> {
   const names = (await readdir(dir)).sort();
   for (const name of names) assert.match(name, PREDICTION_FILE);
   const texts = await Promise.all(names.map((name) => readFile(join(dir, name), 'utf8')));
+  for (const text of texts) assert.ok(text.endsWith('\n'), 'whole lines only');
   return texts.flatMap((text) => text.split('\n').slice(0, -1)).map((line) => JSON.parse(line).n);
 }
 

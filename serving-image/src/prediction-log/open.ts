@@ -44,6 +44,7 @@ const PATIENCE_MS = 3_000;
 export function openPredictionLog({ settings, dir, keysDir, state, metrics, log }: OpenOptions): OpenedPredictionLog {
   if (!settings.enabled) return { options: {}, fits: () => {}, close: async () => {} };
   const counted = predictionLogMetrics(metrics.registry, () => predictions.lines());
+  for (const sink of settings.ship ? ['stdout', 'store'] : ['stdout']) counted.dropped.inc({ sink }, 0);
   const stdout = createStdoutSink({
     maxBytes: STDOUT_BYTES,
     onDropped: (lines) => counted.dropped.inc({ sink: 'stdout' }, lines),

@@ -1,6 +1,7 @@
 /**
  * Lines to standard output without ever waiting for whoever reads it. A pipe is opened once more, for writing that returns
- * at once when it is full; each piece of at most PIPE_BUF bytes then goes whole or not at all, so that no line is torn.
+ * at once when it is full; what did not fit goes on where it stopped. All that the process prints goes this way, so that
+ * nothing comes between two halves of a line.
  */
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -19,9 +20,6 @@ export interface StdoutSink extends Sink {
   flushNow(): void;
 }
 
-const LINE_FEED = 10;
-/** What POSIX promises to write whole; Linux allows more. */
-const PIPE_BUF = 4096;
 const RETRY_MS = 25;
 
 /** Writes some of `bytes` and says how many; 0 when there is no room now. Throws when nobody will ever read it. */
@@ -46,15 +44,6 @@ function openWithoutWaiting(fd: number): WriteSome | undefined {
   }
 }
 
-/** Whole lines that fit into one piece; a longer line by itself. */
-function pieceOf(bytes: Buffer, from: number): Buffer {
-  if (bytes.length - from <= PIPE_BUF) return bytes.subarray(from);
-  const end = bytes.lastIndexOf(LINE_FEED, from + PIPE_BUF - 1);
-  if (end >= from) return bytes.subarray(from, end + 1);
-  const next = bytes.indexOf(LINE_FEED, from);
-  return bytes.subarray(from, next === -1 ? bytes.length : next + 1);
-}
-
 /** Keeps `maxBytes` for a reader that stands still. */
 export function createStdoutSink({ fd = 1, maxBytes, onDropped }: StdoutSinkOptions): StdoutSink {
   const writeSome = openWithoutWaiting(fd);
@@ -71,7 +60,7 @@ function pipeSink(writeSome: WriteSome, maxBytes: number, onDropped: (lines: num
     const { bytes, lines } = begun.chunk;
     try {
       while (begun.at < bytes.length) {
-        const written = writeSome(pieceOf(bytes, begun.at));
+        const written = writeSome(bytes.subarray(begun.at));
         if (written === 0) return false;
         begun.at += written;
       }
