@@ -363,6 +363,16 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
     says: 'spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0',
   },
   {
+    name: 'an autoscaler whose bounds cross',
+    thing: service({ model: 'iris', autoscaling: { minReplicas: 4, maxReplicas: 3 } }),
+    says: 'autoscaling.minReplicas must not be above autoscaling.maxReplicas',
+  },
+  {
+    name: 'an autoscaler without an upper bound',
+    thing: service({ model: 'iris', autoscaling: { minReplicas: 1 } }),
+    says: 'spec.autoscaling.maxReplicas: Required value',
+  },
+  {
     name: 'a service deadline of zero',
     thing: service({ model: 'iris', rollout: { progressDeadline: '0s' } }),
     says: 'spec.rollout.progressDeadline in body should match',
