@@ -3,12 +3,11 @@
  * → answer. Each step may refuse, and the protocol words the refusal. Where the model answers at once nothing here waits:
  * the answer leaves in the turn of the event loop in which the last byte of the request came.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Answer, Protocol, ProtocolRequest } from '../protocols/protocol.ts';
 import { AbortedError, checkLength, createBodyReceiver } from './body.ts';
 import { checkContent } from './content.ts';
-import type { Head } from './heads.ts';
 import { asRefusal, methodNotAllowed, notReady, type Refusal } from './refusal.ts';
 import type { AnsweredEvent, Route, ServerOptions } from './server.ts';
 
@@ -20,7 +19,6 @@ const JSON_TYPE = 'application/json';
 /** A request as it arrived, and under which names it is known. */
 export interface Exchange {
   readonly route: Route;
-  readonly head: Head;
   readonly requestId: string;
   readonly traceId: string;
   readonly traceparent: string;
@@ -29,53 +27,7 @@ export interface Exchange {
   readonly response: ServerResponse;
 }
 
-/** What protocols see. The object of all headers is made only for those that look at it. */
-class Call implements ProtocolRequest {
-  readonly path: string;
-  readonly query: string;
-  readonly body: Buffer;
-  readonly #request: IncomingMessage;
-  constructor({ route, request }: Exchange, body: Buffer) {
-    this.path = route.path;
-    this.query = route.query;
-    this.body = body;
-    this.#request = request;
-  }
-  get headers(): IncomingHttpHeaders {
-    return this.#request.headers;
-  }
-}
-
 type Outcome = Pick<AnsweredEvent, 'status' | 'answer' | 'refusal' | 'error'>;
-
-/** What is told of an exchange. */
-class Told implements AnsweredEvent {
-  readonly endpoint: string;
-  readonly status: number;
-  readonly startedAt: number;
-  readonly latencyMs: number;
-  readonly requestId: string;
-  readonly traceId: string;
-  declare readonly answer?: Answer;
-  declare readonly refusal?: Refusal;
-  declare readonly error?: unknown;
-  readonly #request: IncomingMessage;
-  constructor({ route, startedAt, requestId, traceId, request }: Exchange, latencyMs: number, outcome: Outcome) {
-    this.endpoint = route.endpoint;
-    this.status = outcome.status;
-    this.startedAt = startedAt;
-    this.latencyMs = latencyMs;
-    this.requestId = requestId;
-    this.traceId = traceId;
-    if (outcome.answer) this.answer = outcome.answer;
-    if (outcome.refusal) this.refusal = outcome.refusal;
-    if (outcome.error !== undefined) this.error = outcome.error;
-    this.#request = request;
-  }
-  get headers(): IncomingHttpHeaders {
-    return this.#request.headers;
-  }
-}
 
 /** Answers each exchange exactly once, unless its client goes away, and then says how it went: to the metrics, and to whoever wants to know. */
 export function createExchange(options: ServerOptions): (exchange: Exchange) => void {
@@ -85,11 +37,11 @@ export function createExchange(options: ServerOptions): (exchange: Exchange) => 
 
   const send = (exchange: Exchange, status: number, body: string | Buffer, more: Sent): void => {
     const { response, requestId, traceparent } = exchange;
-    const headers = [
-      ...['x-model-version', state.identity.version, 'x-artifact-sha256', state.identity.digest],
-      ...['x-request-id', requestId, 'traceparent', traceparent],
-      ...['content-type', more.type ?? JSON_TYPE, 'content-length', String(Buffer.byteLength(body))],
-    ];
+    const { version, digest } = state.identity;
+    const length = String(Buffer.byteLength(body));
+    const [type, id, trace] = [more.type ?? JSON_TYPE, requestId, traceparent];
+    const headers = ['x-model-version', version, 'x-artifact-sha256', digest, 'x-request-id', id, 'traceparent', trace];
+    headers.push('content-type', type, 'content-length', length);
     if (more.headers) for (const name of Object.keys(more.headers)) headers.push(name, more.headers[name] as string);
     if (more.closes || state.isDraining) headers.push('connection', 'close');
     response.writeHead(status, headers);
@@ -123,7 +75,10 @@ export function createExchange(options: ServerOptions): (exchange: Exchange) => 
   };
   const respond = (exchange: Exchange, model: ServedModel, body: Buffer, free: () => void): void => {
     try {
-      const answer = (exchange.route.protocol as Protocol).answer(new Call(exchange, body), model);
+      const { route, request } = exchange;
+      const { path, query } = route;
+      const call: ProtocolRequest = { path, query, headers: request.headers, body };
+      const answer = (route.protocol as Protocol).answer(call, model);
       if (answer instanceof Promise) {
         later(exchange, answer, free);
         return;
@@ -184,17 +139,25 @@ function createTelling({ metrics, log, onAnswered, state }: ServerOptions): (e: 
     try {
       const scored = outcome.answer?.scored;
       if (scored && state.model && outcome.status === 200) metrics.predicted(state.model, scored);
-      onAnswered?.(new Told(exchange, latencyMs, outcome));
+      onAnswered?.(eventOf(exchange, latencyMs, outcome));
     } catch (error) {
       log.error({ requestId: exchange.requestId, err: error }, 'what is told of answers failed');
     }
   };
 }
 
+function eventOf(exchange: Exchange, latencyMs: number, outcome: Outcome): AnsweredEvent {
+  const { route, startedAt, requestId, traceId, request } = exchange;
+  const { endpoint } = route;
+  return { endpoint, startedAt, latencyMs, requestId, traceId, headers: request.headers, ...outcome };
+}
+
 /** Throws Refusal 405, 415 or 413. */
-function check({ request, route, head }: Exchange, maxBodyBytes: number): void {
+function check({ request, route }: Exchange, maxBodyBytes: number): void {
   if (request.method !== 'POST') throw methodNotAllowed('POST');
+  const { headers } = request;
   const { contentTypes } = route.protocol as Protocol;
-  if (head.isCoded || head.contentType !== contentTypes[0]) checkContent(request.headers, contentTypes);
-  checkLength(head.contentLength, maxBodyBytes);
+  const isUsual = headers['content-type'] === contentTypes[0] && headers['content-encoding'] === undefined;
+  if (!isUsual) checkContent(headers, contentTypes);
+  checkLength(headers['content-length'], maxBodyBytes);
 }

@@ -10,7 +10,6 @@ import { traceOf } from '../prediction-log/trace.ts';
 import { detailOf } from '../protocols/fastapi.ts';
 import type { Answer, Protocol } from '../protocols/protocol.ts';
 import { CLIENT_CLOSED_REQUEST, createExchange, type Exchange } from './exchange.ts';
-import { type Head, headOf } from './heads.ts';
 import type { Metrics } from './metrics.ts';
 import { asRefusal, type Refusal } from './refusal.ts';
 import type { ServerState } from './state.ts';
@@ -81,11 +80,13 @@ function createListener(options: ServerOptions): RequestListener {
   return (request, response) => {
     const startedAt = performance.now();
     const route = routeOf(request.url ?? '/');
-    const head = headOf(request);
-    const { traceId, traceparent } = traceOf(head.traceparent === undefined ? NO_TRACE : head);
-    const names = { requestId: requestIdOf(head), traceId, traceparent };
-    if (route.protocol && !intercept) exchange({ ...names, route, head, startedAt, request, response });
-    else slowly({ ...names, route, head, startedAt, request, response });
+    // Node has made the object of all headers by now, to look for one of them.
+    const { headers } = request;
+    const requestId = requestIdOf(headers['x-request-id']);
+    const { traceId, traceparent } = traceOf(headers);
+    const asked = { route, requestId, traceId, traceparent, startedAt, request, response };
+    if (route.protocol && !intercept) exchange(asked);
+    else slowly(asked);
   };
 }
 
@@ -179,10 +180,8 @@ const SANE_ID = /^[\w.:=+/-]{1,128}$/;
 const ID_PREFIX = `${randomBytes(8).toString('hex')}-`;
 let ids = 0;
 
-const requestIdOf = ({ requestId }: Head): string =>
-  requestId !== undefined && SANE_ID.test(requestId) ? requestId : ID_PREFIX + ++ids;
-
-const NO_TRACE = {};
+const requestIdOf = (given: string | string[] | undefined): string =>
+  typeof given === 'string' && SANE_ID.test(given) ? given : ID_PREFIX + ++ids;
 
 function begin(
   { requestId, traceparent }: { requestId: string; traceparent: string },

@@ -62,7 +62,7 @@ export function bindInputs(
     }
     return tensors;
   };
-  const isPlainMatrix = isFloatMatrix && places.every(({ isOptional }) => !isOptional);
+  const isPlainMatrix = isFloatMatrix && inputs[0]?.dims.length === 2 && places.every((place) => !place.isOptional);
   const placeOf = placeFinder(places.map(({ name }) => name));
   return Object.assign(encode, { layout: { places, inputs, shapes, isPlainMatrix, placeOf } });
 }

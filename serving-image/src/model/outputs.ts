@@ -137,7 +137,7 @@ function readClasses(
 }
 
 function idsOf(data: TensorData): (number | string)[] {
-  if (!(data instanceof BigInt64Array)) return Array.from(data as ArrayLike<unknown>, idOf);
+  if (!(data instanceof BigInt64Array) || data.length < 8) return Array.from(data as ArrayLike<unknown>, idOf);
   // A class's number fits the lower half of its 64 bits; making a BigInt of it is what costs.
   const halves = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
   const ids = new Array<number | string>(data.length);

@@ -58,19 +58,25 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
   const { places, inputs, shapes } = layout;
   if (places.length > MOST_COLUMNS) return () => undefined;
   let order = firstOrder(places);
+  const width = places.length;
+  const { isPlainMatrix } = layout;
   const targets = (rows: number): TensorData[] =>
-    shapes(rows).map((dims, i) => allocate((inputs[i] as TensorSpec).type, elementCount(dims)));
-  const tensorsOf = (data: readonly TensorData[], rows: number): Tensor[] =>
-    shapes(rows).map((dims, i) => ({
-      type: (inputs[i] as TensorSpec).type,
-      dims,
-      data: cut(data[i] as TensorData, dims),
-    }));
+    isPlainMatrix
+      ? [new Float32Array(rows * width)]
+      : shapes(rows).map((dims, i) => allocate((inputs[i] as TensorSpec).type, elementCount(dims)));
+  const tensorsOf = (data: readonly TensorData[], rows: number): Tensor[] => {
+    const [first] = data;
+    if (isPlainMatrix)
+      return [{ type: 'float32', dims: [rows, width], data: cut(first as Float32Array, rows * width) }];
+    return shapes(rows).map((dims, i) => {
+      const { type } = inputs[i] as TensorSpec;
+      return { type, dims, data: cut(data[i] as TensorData, elementCount(dims)) };
+    });
+  };
 
   const readRow = (cursor: Cursor, data: readonly TensorData[], row: number): boolean => {
     const from = cursor.at;
-    if (layout.isPlainMatrix ? readPlain(cursor, order, data[0] as Float32Array, row) : read(cursor, data, row))
-      return true;
+    if (isPlainMatrix ? readPlain(cursor, order, data[0] as Float32Array, row) : read(cursor, data, row)) return true;
     cursor.at = from;
     const learnt = learn(cursor, layout);
     if (!learnt) return false;
@@ -106,9 +112,8 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
   };
 }
 
-/** As many values as the shape has. */
-function cut(data: TensorData, dims: readonly number[]): TensorData {
-  const length = elementCount(dims);
+/** The first `length` values. */
+function cut(data: TensorData, length: number): TensorData {
   if (data.length === length) return data;
   return Array.isArray(data) ? data.slice(0, length) : data.subarray(0, length);
 }
@@ -132,20 +137,53 @@ function takeExactly(cursor: Cursor, key: Uint8Array): boolean {
   let { at } = cursor;
   for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return false;
   at += key.length;
-  cursor.at = bytes[at] === 0x20 ? at + 1 : at;
+  cursor.at = bytes[at] === SPACE ? at + 1 : at;
   return true;
 }
 
-/** A row of numbers only; every key is there. */
+const SPACE = 0x20;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+/** Exact powers of ten, for as many digits as fit an integer of 32 bits. */
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+
+/**
+ * A row of numbers only; every key is there. Short numbers, as they mostly are, are read here, like all of them by
+ * readSingle else.
+ */
+// biome-ignore lint/complexity/noExcessiveCognitiveComplexity: calls for every key and number would cost more than they do
 function readPlain(cursor: Cursor, { keys, places }: Order, data: Float32Array, row: number): boolean {
+  const { bytes } = cursor;
   const base = row * places.length;
   if (!take(cursor, BRACE)) return false;
   for (let i = 0; i < keys.length; i++) {
     if (i > 0 && !take(cursor, COMMA)) return false;
     if (!takeExactly(cursor, keys[i] as Uint8Array)) return false;
-    const at = base + (places[i] as number);
-    data[at] = readSingle(cursor);
-    if (!Number.isFinite(data[at])) return false;
+    const start = cursor.at;
+    const isNegative = bytes[start] === MINUS;
+    const first = isNegative ? start + 1 : start;
+    let at = first;
+    let byte = bytes[at] as number;
+    let digits = 0;
+    let point = -1;
+    while ((byte >= ZERO && byte <= NINE) || (byte === POINT && point === -1)) {
+      if (byte === POINT) point = at;
+      else digits = (digits * 10 + byte - ZERO) | 0;
+      byte = bytes[++at] as number;
+    }
+    const length = at - first;
+    const isEnd = byte === COMMA || byte === END_BRACE;
+    const isWhole = length > 0 && (bytes[first] !== ZERO || length === 1 || point === first + 1);
+    let value: number;
+    if (isEnd && isWhole && length <= 9 && point !== first && point !== at - 1) {
+      const size = point === -1 ? digits : digits / (POWERS[at - point - 1] as number);
+      value = isNegative ? -size : size;
+      cursor.at = at;
+    } else value = readSingle(cursor);
+    data[base + (places[i] as number)] = value;
+    if (!Number.isFinite(data[base + (places[i] as number)])) return false;
   }
   return take(cursor, END_BRACE);
 }
