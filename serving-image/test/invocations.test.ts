@@ -94,6 +94,20 @@ describe('POST /invocations of a classifier', () => {
     });
   }
 
+  test('a body is answered alike however it is spaced and whatever stands beside its rows', async () => {
+    for (const form of [
+      { inputs: FLOWERS },
+      { instances: FLOWERS },
+      { dataframe_split: { columns: COLUMNS, data: FLOWERS } },
+    ]) {
+      const texts = [JSON.stringify(form), JSON.stringify(form, undefined, 2), JSON.stringify({ ...form, params: {} })];
+      for (const text of texts) assert.deepEqual(await predictions(await invoke(server, text)), IDS, text);
+    }
+    for (const text of ['{"inputs":[[1,2,3,4]]}}', '{"inputs":[[1,2,3,4]],}', '{"inputs":[[1,2,3,04]]}']) {
+      assert.equal((await invoke(server, text)).status, 400, text);
+    }
+  });
+
   for (const [name, body, type] of [
     ['no instances', { instances: [] }],
     ['no records', { dataframe_records: [] }],

@@ -1,18 +1,26 @@
 /** Predictions as the clients of MLflow and of KServe V1 read them: `{"predictions": [...]}`. */
-import type { Prediction } from '../model/outputs.ts';
+import type { Prediction, Values } from '../model/outputs.ts';
 import type { Scored, ServedModel } from '../model/served-model.ts';
 import { elementCount } from '../model/tensor.ts';
 import { bad } from './invocations-rows.ts';
+import { rowsText, singlesText } from './print/singles.ts';
 
 /** The answer to a request without rows. */
 export const NO_PREDICTIONS = '{"predictions":[]}';
 
 /** Class ids, the classes' names where the model itself gives names, or values. */
 export function writePredictions(prediction: Prediction, model: ServedModel): string {
-  if (prediction.kind === 'values') return `{"predictions":${JSON.stringify(prediction.values)}}`;
+  if (prediction.kind === 'values') return `{"predictions":[${valuesText(prediction)}]}`;
   if (givesNames(model)) return `{"predictions":${JSON.stringify(prediction.labels)}}`;
   // Ids beyond what a JavaScript number holds are digits already.
   return `{"predictions":[${prediction.ids.join(',')}]}`;
+}
+
+function valuesText({ values, tensor }: Values): string {
+  if (tensor?.type !== 'float32') return JSON.stringify(values).slice(1, -1);
+  const floats = tensor.data as Float32Array;
+  const width = floats.length / (tensor.dims[0] || 1);
+  return width === 1 ? singlesText(floats) : rowsText(floats, width);
 }
 
 const isFloat = (type: string): boolean => type.startsWith('float');
@@ -31,9 +39,10 @@ export function probabilityOutput({ signature, outputs }: ServedModel): number {
 
 /** A list of probabilities a row, in the order of the classes; one column is the probability of class 1. */
 export function writeProbabilities({ outputs }: Scored, index: number): string {
-  const { data, dims } = outputs[index] as Scored['outputs'][number];
+  const { data, dims, type } = outputs[index] as Scored['outputs'][number];
   const width = elementCount(dims.slice(1));
   const numbers = data as Float32Array;
+  if (type === 'float32' && width > 1) return `{"predictions":[${rowsText(numbers, width)}]}`;
   const rows = Array.from({ length: dims[0] ?? 0 }, (_, row) => {
     const own = Array.from(numbers.subarray(row * width, (row + 1) * width));
     return width === 1 ? [1 - (own[0] as number), own[0]] : own;

@@ -7,6 +7,7 @@ import type { Tensor } from '../model/tensor.ts';
 import { NO_PREDICTIONS, probabilityOutput, writePredictions, writeProbabilities } from './invocations-answer.ts';
 import { tensorsOfCsv } from './invocations-csv.ts';
 import { bad, pointer, tensorsByPosition, tensorsOfRecords, tensorsOfRows } from './invocations-rows.ts';
+import { scannedRows } from './invocations-scan.ts';
 import { isObject, NotJsonError, parseJson, parseJsonWithNaN } from './json.ts';
 import type { Answer, Protocol } from './protocol.ts';
 
@@ -21,6 +22,8 @@ export const invocationsProtocol: Protocol = {
   contentTypes: ['application/json', 'text/csv'],
   answer: ({ headers, body }, model) => {
     if (/^\s*text\/csv\b/i.test(headers['content-type'] ?? '')) return scored(tensorsOfCsv(body, model), model);
+    const rows = scannedRows(body, model, true);
+    if (rows) return scored(rows, model);
     const parsed = parsedJson(body, model);
     const probabilities = wantsProbabilities(parsed['params']) ? probabilityOutput(model) : undefined;
     return scored(tensorsOf(parsed, model), model, probabilities);

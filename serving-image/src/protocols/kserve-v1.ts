@@ -2,10 +2,12 @@
 import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import { whenThere } from '../model/engine.ts';
-import type { ModelIdentity } from '../model/served-model.ts';
+import type { ModelIdentity, ServedModel } from '../model/served-model.ts';
+import type { Tensor } from '../model/tensor.ts';
 import { parsedWith } from './invocations.ts';
 import { NO_PREDICTIONS, writePredictions } from './invocations-answer.ts';
 import { bad, tensorsOfRows } from './invocations-rows.ts';
+import { scannedRows } from './invocations-scan.ts';
 import { isObject, parseJson, parseJsonWithNaN } from './json.ts';
 import type { Answer, Protocol } from './protocol.ts';
 
@@ -17,17 +19,22 @@ export const kserveV1Protocol: Protocol = {
   contentTypes: ['application/json'],
   answer: ({ path, body }, model) => {
     checkModel(model.identity, PATH.exec(path)?.[1] ?? '');
+    const scanned = scannedRows(body, model, false);
+    if (scanned) return predicted(scanned, model);
     const parse = model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson;
     const [field, rows] = rowsIn(parsedWith(parse, body));
     const tensors = tensorsOfRows(rows, field, model);
     if (!tensors) return { body: NO_PREDICTIONS };
-    return whenThere(
-      model.score(tensors),
-      (scored): Answer => ({ body: writePredictions(model.read(scored.outputs), model), scored }),
-    );
+    return predicted(tensors, model);
   },
   refuse: ({ message }) => JSON.stringify({ error: message }),
 };
+
+const predicted = (tensors: readonly Tensor[], model: ServedModel) =>
+  whenThere(
+    model.score(tensors),
+    (scored): Answer => ({ body: writePredictions(model.read(scored.outputs), model), scored }),
+  );
 
 function rowsIn(parsed: unknown): [field: string, rows: unknown] {
   if (!isObject(parsed)) throw bad(`Expected an object with "instances" or "inputs", got ${typeName(parsed)}`);
