@@ -1,6 +1,5 @@
 /** From a graph to a function: one kernel after the other, with room for what lies between them kept for the next run. */
 import { allocate, type Tensor, type TensorData, type TensorType } from '../tensor.ts';
-import { fuseTables } from './fuse.ts';
 import { type Graph, type GraphInput, type GraphNode, NotCompiledError } from './graph.ts';
 import type { Kernel, MakeKernel, Room } from './kernel.ts';
 import { makerOf } from './operators.ts';
@@ -12,8 +11,6 @@ export interface Plan {
   run(inputs: readonly Tensor[]): readonly Tensor[];
   /** What kind of model it is, for people. */
   readonly kind: string;
-  /** All numbers any tree compares with, by the column of the one table they look at. */
-  readonly nodes: readonly GraphNode[];
 }
 
 interface Step {
@@ -24,8 +21,7 @@ interface Step {
 }
 
 /** Throws NotCompiledError for a graph that is left to the runtime, and why. */
-export function planGraph(original: Graph): Plan {
-  const graph = fuseTables(original);
+export function planGraph(graph: Graph): Plan {
   const slots = new Slots();
   for (const { name } of graph.inputs) slots.add(name);
   const constants = new Map<number, Tensor>();
@@ -48,7 +44,7 @@ export function planGraph(original: Graph): Plan {
     const room = node.outputs.some((name) => owned.has(name)) ? allocate : scratch();
     steps.push({ kernel, inputs, outputs, room });
   }
-  return { inputs: graph.inputs, kind: kindOf(used), nodes: used, run: runner(graph, steps, { slots, constants }) };
+  return { inputs: graph.inputs, kind: kindOf(used), run: runner(graph, steps, { slots, constants }) };
 }
 
 class Slots {
