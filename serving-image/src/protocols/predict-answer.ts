@@ -11,7 +11,7 @@ export function writeAnswer(prediction: Prediction, shape: Shape, withProbabilit
   if (prediction.kind === 'values') return writeValues(prediction, shape);
   const more = withProbabilities ? probabilitiesText(prediction, shape) : '';
   if (shape === 'samples') {
-    return `{"class_id":[${prediction.ids.map(String).join(',')}],"class_label":[${labelsText(prediction.labels)}]${more}}`;
+    return `{"class_id":[${idsText(prediction.ids)}],"class_label":[${labelsText(prediction.labels)}]${more}}`;
   }
   if (shape === 'spaced') return `{"prediction":[${prediction.ids[0] ?? JSON.stringify(prediction.labels[0])}]${more}}`;
   const label = JSON.stringify(prediction.labels[0]);
@@ -31,20 +31,21 @@ function floatsText({ data, dims }: Tensor): string {
   return width === 1 ? singlesText(floats) : rowsText(floats, width);
 }
 
+/** Ids beyond what a JavaScript number holds are digits already; a missing one is null. */
+const idsText = (ids: Classes['ids']): string => (ids.includes(null) ? ids.map(String) : ids).join(',');
+
 /** Quoted once for each class and not for each row. */
 function labelsText(labels: readonly string[]): string {
   if (labels.length === 1) return JSON.stringify(labels[0]);
   const quoted = new Map<string, string>();
-  let text = '';
-  for (const label of labels) {
-    let literal = quoted.get(label);
-    if (literal === undefined) {
-      literal = JSON.stringify(label);
-      quoted.set(label, literal);
-    }
-    text += text === '' ? literal : `,${literal}`;
-  }
-  return text;
+  const literals = labels.map((label) => {
+    const known = quoted.get(label);
+    if (known !== undefined) return known;
+    const literal = JSON.stringify(label);
+    quoted.set(label, literal);
+    return literal;
+  });
+  return literals.join(',');
 }
 
 /** Scores that are no probabilities are not called so. */
