@@ -7,7 +7,7 @@ import { podFacts } from './pods.ts';
 type Status = Record<string, unknown>;
 const running = { running: { startedAt: '2026-01-01T00:00:00Z' } };
 const ended = (exitCode: number, message = '', reason = 'Error') => ({
-  terminated: { exitCode, reason, message, finishedAt: '2026-01-01T00:00:01Z' },
+  terminated: { exitCode, reason, message, startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:00:01Z' },
 });
 const told = (exitCode: number, reason: FailureReason, stage: 'fetch' | 'serve' = 'fetch') =>
   ended(exitCode, renderTerminationMessage({ stage, reason, message: 'in words' }));
@@ -119,6 +119,9 @@ for (const [name, one, expected] of fetching)
     assert.equal(podFacts([one])[0]?.isFetching ?? false, expected));
 
 const answersAgain = { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:09Z' }] };
+const unready = (lastTransitionTime: string) => ({
+  conditions: [{ type: 'Ready', status: 'False', lastTransitionTime }],
+});
 const restarted = (last: Status, status: Status = answersAgain) =>
   pod({ server: { restartCount: 1, started: true, state: running, lastState: last } }, status);
 const DISRUPTED = { type: 'DisruptionTarget', status: 'True' };
@@ -127,7 +130,8 @@ const crashes: readonly [name: string, Pod, expected: string | undefined][] = [
   ['its heap was full', restarted(ended(134, 'FATAL ERROR: JavaScript heap out of memory')), 'OutOfMemory'],
   ['it fell over a request', restarted(ended(139, 'Segmentation fault')), 'CrashLoop'],
   ['it hung, and the kubelet had to kill it', restarted(ended(137)), 'CrashLoop'],
-  ['it is down at the moment', pod({ server: { state: ended(139) } }), 'CrashLoop'],
+  ['it is down at the moment', pod({ server: { state: ended(139) } }, unready('2026-01-01T00:00:01Z')), 'CrashLoop'],
+  ['it had never been ready', pod({ server: { state: ended(139) } }, unready('2025-12-31T23:59:58Z')), undefined],
   ['somebody asked it to end', restarted(ended(143)), undefined],
   ['it ended well', restarted(ended(0, '', 'Completed')), undefined],
   ['its node was restarted', restarted(ended(255, '', 'Unknown')), undefined],
@@ -146,12 +150,8 @@ for (const [name, one, expected] of crashes)
   });
 
 test('one crash of a server that had been ready is enough before the version is brought in everywhere', () => {
-  const unready = (lastTransitionTime: string) => ({
-    conditions: [{ type: 'Ready', status: 'False', lastTransitionTime }],
-  });
-  const last = { terminated: { ...ended(139).terminated, startedAt: '2026-01-01T00:00:00Z' } };
   const since = (time: string) =>
-    verdict(pod({ server: { restartCount: 1, state: running, lastState: last } }, unready(time)));
+    verdict(pod({ server: { restartCount: 1, state: running, lastState: ended(139) } }, unready(time)));
   assert.equal(since('2026-01-01T00:00:01Z'), 'fault CrashLoop');
   assert.equal(since('2025-12-31T23:59:58Z'), 'loading');
 });

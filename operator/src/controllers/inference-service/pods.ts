@@ -21,7 +21,7 @@ export interface PodFacts extends ReleaseId {
   readonly isReady: boolean;
   /** What the model (not the cluster) did wrong, and when. */
   readonly fault?: Problem & { readonly at?: string };
-  /** How its server ended by its own doing the last time, whether or not it runs again, and when. */
+  /** How its server ended by its own doing after it had been ready, whether or not it runs again, and when. */
   readonly crash?: Problem & { readonly at: string };
   /** What it waits for that is no fault of the model. */
   readonly waiting?: Problem;
@@ -106,7 +106,7 @@ function serverFault(pod: Pod, server: ContainerStatus | undefined): PodFacts['f
   const told = parseTerminationMessage(ended.message);
   if (told?.reason === 'InvalidConfiguration') return undefined;
   const crash = crashOf(pod, server);
-  if (crash && wasReady(pod, ended)) return crash;
+  if (crash) return crash;
   const crashes = server.restartCount + (server.state.terminated ? 1 : 0);
   if (crashes < CRASHES) return undefined;
   const message = `the model server ended ${crashes} times before it was ready, the last time with exit code ${ended.exitCode}${lastWords(ended)}`;
@@ -132,11 +132,11 @@ const ASKED_TO_END = 143;
 /** The kubelet found it gone, after a restart of its node. */
 const NODE_LOST = new Set(['Unknown', 'ContainerStatusUnknown']);
 
-/** How a server ended by its own doing, not by that of whoever took the pod or its node away. */
+/** How a server that had been ready ended by its own doing, not by that of whoever took the pod or its node away. */
 function crashOf(pod: Pod, server: ContainerStatus | undefined): PodFacts['crash'] {
   const ended = server?.state.terminated ?? server?.lastState.terminated;
   if (!ended?.finishedAt || ended.exitCode === 0 || ended.exitCode === ASKED_TO_END) return undefined;
-  if (NODE_LOST.has(ended.reason ?? '') || isDisrupted(pod)) return undefined;
+  if (NODE_LOST.has(ended.reason ?? '') || isDisrupted(pod) || !wasReady(pod, ended)) return undefined;
   if (parseTerminationMessage(ended.message)?.reason === 'InvalidConfiguration') return undefined;
   if (isOutOfMemory(ended)) return { ...OUT_OF_MEMORY, at: ended.finishedAt };
   const message = `the model server ended by itself with exit code ${ended.exitCode}${lastWords(ended)}`;
@@ -146,7 +146,7 @@ function crashOf(pod: Pod, server: ContainerStatus | undefined): PodFacts['crash
 const isDisrupted = ({ status }: Pod): boolean =>
   status.phase === 'Failed' || status.conditions.some((c) => c.type === 'DisruptionTarget' && c.status === 'True');
 
-/** A pod is told unready when it ends, not before, if it had been ready until then. */
+/** Whether a pod is ready changes after its server has started only if that was ready: when it ends, or is ready again. */
 function wasReady({ status }: Pod, { startedAt }: Terminated): boolean {
   const ready = status.conditions.find(({ type }) => type === 'Ready');
   return Date.parse(ready?.lastTransitionTime ?? '') > Date.parse(startedAt ?? '');

@@ -130,7 +130,9 @@ function kubelet(kube: FakeKube, healthOf: (version: string) => Health = () => '
   const message = renderTerminationMessage({ stage: 'fetch', reason: 'DigestMismatch', message: 'other bytes' });
   const terminated = { exitCode: EXIT_TERMINAL, reason: 'Error', message, finishedAt: '2026-01-01T00:00:01Z' };
   const finishedAt = kube.get(InferenceService, key)?.status?.history?.[0]?.time;
-  const lastState = health === 'dying' && { terminated: { exitCode: 137, reason: 'OOMKilled', finishedAt } };
+  const lastState = health === 'dying' && {
+    terminated: { exitCode: 137, reason: 'OOMKilled', startedAt: '2026-01-01T00:00:00Z', finishedAt },
+  };
   const again = lastState && { containerStatuses: [{ name: 'server', started: true, restartCount: 1, lastState }] };
   for (let index = 0; index < replicas; index++) {
     kube.put({
@@ -138,7 +140,7 @@ function kubelet(kube: FakeKube, healthOf: (version: string) => Health = () => '
       kind: 'Pod',
       metadata: { namespace: 'team-a', name: `iris-${version}-${index}`, ...template.metadata },
       status: isReady
-        ? { conditions: [{ type: 'Ready', status: 'True' }], ...again }
+        ? { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:01Z' }], ...again }
         : { initContainerStatuses: [{ name: 'fetch', state: { terminated } }] },
     } as unknown as KubeObject);
   }
