@@ -42,7 +42,7 @@ describe('POST /invocations of a classifier', () => {
     server = await serveHere(context, iris);
   });
 
-  const turned = [3, 0, 2, 1];
+  const turned = [3, 2, 1, 0];
   const accepted: [name: string, body: unknown, type?: string][] = [
     ['dataframe_split', { dataframe_split: { columns: COLUMNS, data: FLOWERS } }],
     ['dataframe_split with an index', { dataframe_split: { index: [7, 8, 9], columns: COLUMNS, data: FLOWERS } }],
@@ -52,6 +52,15 @@ describe('POST /invocations of a classifier', () => {
         dataframe_split: {
           columns: ['colour', ...turned.map((i) => COLUMNS[i])],
           data: FLOWERS.map((flower) => ['red', ...turned.map((i) => flower[i])]),
+        },
+      },
+    ],
+    [
+      'dataframe_split in another order',
+      {
+        dataframe_split: {
+          columns: turned.map((i) => COLUMNS[i]),
+          data: FLOWERS.map((flower) => turned.map((i) => flower[i])),
         },
       },
     ],
