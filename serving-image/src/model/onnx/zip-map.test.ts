@@ -121,7 +121,12 @@ describe('a converted classifier, loaded', () => {
       { name: 'output_label', type: 'int64' },
       { name: 'output_probability', type: 'float32', labels: ['0', '1', '2'] },
     ]);
-    assert.deepEqual(read(outputs), { kind: 'classes', ids: [0, 2], labels: ['0', '2'] });
+    assert.partialDeepStrictEqual(read(outputs), {
+      kind: 'classes',
+      ids: [0, 2],
+      labels: ['0', '2'],
+      probabilities: { labels: ['0', '1', '2'] },
+    });
     assert.equal(canCoalesce, true);
   });
 
@@ -131,6 +136,11 @@ describe('a converted classifier, loaded', () => {
       signature.outputs.map(({ labels }) => labels),
       [SPECIES, SPECIES],
     );
-    assert.deepEqual(read(outputs), { kind: 'classes', ids: [0, 2], labels: ['setosa', 'virginica'] });
+    assert.partialDeepStrictEqual(read(outputs), {
+      kind: 'classes',
+      ids: [0, 2],
+      labels: ['setosa', 'virginica'],
+      probabilities: { labels: SPECIES },
+    });
   });
 });
