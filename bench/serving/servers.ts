@@ -1,7 +1,7 @@
 /** Every server of the comparison: how it is started, which kinds of request it answers, and what it is made of. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { artifactDigest, EXAMPLES_FILE, SIGNATURE_FILE } from '@slipway/contract';
+import { artifactDigest, EXAMPLES_FILE, SIGNATURE_FILE, shortHash } from '@slipway/contract';
 import { fileEntry } from '../../serving-image/test/folder.ts';
 import { serveEnv } from '../../serving-image/test/program.ts';
 import { run } from '../../test/cluster/exec.ts';
@@ -143,7 +143,7 @@ const slipwayVersions = async (): Promise<string> => {
 /** A Python server with the packages of its requirements file. `arguments` come after the interpreter. */
 function python(
   requirements: string,
-  argumentsOf: (port: number, scratch: string) => readonly string[],
+  argumentsOf: (port: number, scratch: string, model: Model) => readonly string[],
   extra: Readonly<Record<string, string>> = {},
   prepare?: (interpreter: string, model: Model, scratch: string, env: Record<string, string>) => Promise<void>,
 ): Server['command'] {
@@ -162,7 +162,7 @@ function python(
       PORT: String(port),
     };
     await prepare?.(interpreter, model, scratch, env);
-    return { command: interpreter, args: argumentsOf(port, scratch), env, cwd: scratch };
+    return { command: interpreter, args: argumentsOf(port, scratch, model), env, cwd: scratch };
   };
 }
 
@@ -208,15 +208,23 @@ const mlserver = (modelSettings: object) =>
     },
   );
 
+/** Saved once for a version of MLflow, beside the model it was saved from. */
+const mlflowFolder = ({ folder }: Model): string =>
+  join(folder, `mlflow-${shortHash(readFileSync(requirementsOf('mlflow'), 'utf8'), 12)}`);
+
 const mlflow = python(
   'mlflow',
-  (port, scratch) => [
-    ...['-m', 'mlflow', 'models', 'serve', '-m', join(scratch, 'mlflow'), '--env-manager', 'local'],
+  (port, _, model) => [
+    ...['-m', 'mlflow', 'models', 'serve', '-m', mlflowFolder(model), '--env-manager', 'local'],
     ...['-h', '127.0.0.1', '-p', String(port), '-w', '1'],
   ],
   { UVICORN_ACCESS_LOG: 'false', MLFLOW_DISABLE_TELEMETRY: 'true' },
-  async (interpreter, _, scratch, env) => {
-    await run(interpreter, [join(peers, 'save_mlflow.py'), join(scratch, 'mlflow')], { env, cwd: scratch });
+  async (interpreter, model, scratch, env) => {
+    const saved = mlflowFolder(model);
+    if (existsSync(saved)) return;
+    const part = join(scratch, 'mlflow');
+    await run(interpreter, [join(peers, 'save_mlflow.py'), part], { env, cwd: scratch });
+    cpSync(part, saved, { recursive: true });
   },
 );
 
