@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createBatcher } from './batcher.ts';
+import { createBatcher, createDirect } from './batcher.ts';
 import type { Tensor } from './tensor.ts';
 
 const tensor = (...values: number[]): Tensor => ({
@@ -65,4 +65,25 @@ test('beyond its length the queue refuses at once, and recovers', async () => {
   assert.equal(((answers[2] as PromiseRejectedResult).reason as Error).name, 'OverloadedError');
   assert.deepEqual(valuesOf(await batcher.run([tensor(5)])), [10]);
   assert.equal(batcher.queued(), 0);
+});
+
+test('a model that answers at once is not waited for, and its failure is thrown', () => {
+  const runs: number[] = [];
+  const run = ([input]: readonly Tensor[]): Tensor[] => {
+    if ((input?.data[0] as number) < 0) throw new Error('negative');
+    return [tensor(...Array.from(input?.data as Float32Array, (value) => value * 2))];
+  };
+  const direct = createDirect({ run }, { maxQueued: 1, onRun: (_, rows) => void runs.push(rows) });
+  assert.deepEqual(valuesOf(direct.run([tensor(1, 2)]) as readonly Tensor[]), [2, 4]);
+  assert.throws(() => direct.run([tensor(-1)]), /negative/);
+  assert.deepEqual(runs, [2, 1]);
+  assert.equal(direct.queued(), 0);
+});
+
+test('of runs that take their time no more than the queue holds are begun', async () => {
+  const direct = createDirect(doubling(), { maxQueued: 1 });
+  const first = direct.run([tensor(1)]);
+  assert.throws(() => direct.run([tensor(2)]), { name: 'OverloadedError' });
+  assert.deepEqual(valuesOf(await first), [2]);
+  assert.deepEqual(valuesOf(await direct.run([tensor(3)])), [6]);
 });
