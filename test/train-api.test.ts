@@ -47,10 +47,10 @@ async function world(t: TestContext, lead: (stores: FakeStores, requestId: strin
   });
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const stopping = new AbortController().signal;
-  const access = { applierOf: async () => undefined, setVersion: async () => 2 };
+  const access = { declared: async () => ({ version: 'latest', generation: 1 }), setVersion: async () => 2 };
   const handle = controlHandler({
     control,
-    versions: createVersionControl({ kube: () => kube, access }),
+    versions: createVersionControl({ kube: () => kube, access, log }),
     callerOf: async () => service,
     missing: () => [],
     stopping,

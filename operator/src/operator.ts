@@ -208,7 +208,7 @@ type ControlParts = Pick<ControlDeps, 'kube' | 'enqueue'> & Pick<HandlerOptions,
 
 function openControl({ transport, stores, log }: Foundation, { kube, enqueue, ...rest }: ControlParts) {
   const control = createControl({ runs: stores.runs, requests: stores.requests, kube, enqueue });
-  const versions = createVersionControl({ kube, access: versionAccess(transport) });
+  const versions = createVersionControl({ kube, access: versionAccess(transport), log });
   const callerOf = createCallers({ ...callerAccess(transport), kube, now });
   return controlHandler({ control, versions, callerOf, log, ...rest });
 }

@@ -9,6 +9,7 @@ import type { KubeObject, OwnerReference } from '../api/meta.ts';
 import { startServer } from '../http/server.ts';
 import type { TokenHolder } from '../kube/callers.ts';
 import { KubeError } from '../kube/errors.ts';
+import type { DeclaredVersion } from '../kube/version-access.ts';
 import { createCallers } from './callers.ts';
 import { createControl } from './control.ts';
 import { controlHandler } from './handler.ts';
@@ -51,7 +52,10 @@ const holders: Record<string, TokenHolder | KubeError> = {
   broken: new KubeError(0, 'Unreachable', 'the API server cannot be reached (ECONNREFUSED)'),
 };
 
-const nobodyElse: VersionAccess = { applierOf: async () => undefined, setVersion: async () => 2 };
+const nobodyElse: VersionAccess = {
+  declared: async ({ spec }) => ({ version: String(spec.version), generation: 1 }),
+  setVersion: async () => 2,
+};
 
 /** While it is set the API server takes its time. */
 let hold: Promise<void> | undefined;
@@ -102,7 +106,7 @@ async function operator(t: Pick<TestContext, 'after'>, options: { missing?: stri
   const onAnswer = (route: string, status: number) => answered.push(`${route} ${status}`);
   const handle = controlHandler({
     control,
-    versions: createVersionControl({ kube: () => kube, access: options.access ?? nobodyElse }),
+    versions: createVersionControl({ kube: () => kube, access: options.access ?? nobodyElse, log }),
     callerOf,
     missing: () => options.missing ?? [],
     stopping: stop.signal,
@@ -495,13 +499,21 @@ const saying = (status: string, reason: string, { version = 1, generation = 1 } 
 };
 
 /** An operator whose service may be switched, with versions 1 (Production), 2, and 3, which is not ready. */
-async function switching(t: Pick<TestContext, 'after'>, applier?: string) {
+async function switching(
+  t: Pick<TestContext, 'after'>,
+  { fails, ...now }: Partial<DeclaredVersion> & { fails?: KubeError } = {},
+) {
   const set: string[] = [];
   const setVersion: VersionAccess['setVersion'] = async ({ metadata }, version) => {
+    if (fails) throw fails;
     set.push(`${metadata.uid} ${version}`);
     return 7;
   };
-  const told = await operator(t, { access: { applierOf: async () => applier, setVersion } });
+  const declared: VersionAccess['declared'] = async ({ spec }) => ({
+    ...{ version: String(spec.version), generation: 1 },
+    ...now,
+  });
+  const told = await operator(t, { access: { declared, setVersion } });
   told.kube
     .put(switchable())
     .put(modelVersion(1, { stage: 'Production' }))
@@ -543,7 +555,7 @@ for (const [what, version, status, says] of unswitchable) {
 }
 
 test('a service that does not allow it is not switched, nor one whose version somebody else declares', async (t) => {
-  const { ask, set, kube } = await switching(t, 'argocd');
+  const { ask, set, kube } = await switching(t, { applier: 'argocd' });
   const declared = await ask('2');
   assert.equal(declared.status, 409);
   assert.match(declared.body.detail, /declared by the field manager argocd/);
@@ -556,6 +568,32 @@ test('a service that does not allow it is not switched, nor one whose version so
   }
   assert.deepEqual(set, []);
 });
+
+test('what was asked for a moment ago counts, though the cache has not seen it', async (t) => {
+  const { ask, set, kube } = await switching(t, { version: '2', generation: 2 });
+  kube.put(saying('True', 'Serving'));
+  assert.deepEqual((await ask('2')).body, { status: 'ROLLING_OUT', requested: '2', generation: 2 });
+  assert.deepEqual(set, []);
+  assert.equal((await ask('1')).body.status, 'ROLLING_OUT', 'not what answered before');
+  assert.deepEqual(set, ['svc-uid 1']);
+});
+
+const unwritable: [what: string, error: KubeError, status: number, says: RegExp][] = [
+  ['a rule of the cluster', new KubeError(403, 'Forbidden', 'User "system:x" cannot'), 403, /the cluster refuses/],
+  ['a webhook', new KubeError(422, 'Invalid', 'secret-rule'), 403, /the cluster refuses another spec\.version/],
+  ['an object made anew', new KubeError(409, 'Conflict', 'uid'), 409, /replaced meanwhile: ask again/],
+  ['an object that is gone', new KubeError(404, 'NotFound', 'x'), 409, /replaced meanwhile/],
+  ['an API server that is away', new KubeError(0, 'Unreachable', 'ECONNREFUSED'), 503, /try again/],
+];
+for (const [what, fails, status, says] of unwritable) {
+  test(`a version that cannot be written because of ${what} is ${status}, without the words of the API server`, async (t) => {
+    const { ask } = await switching(t, { fails });
+    const heard = await ask('2');
+    assert.equal(heard.status, status);
+    assert.match(heard.body.detail, says);
+    assert.equal(heard.body.detail.includes(fails.message), false);
+  });
+}
 
 test('how the rollout goes is read off the object, and never off an older one than was asked about', async (t) => {
   const { send, kube } = await switching(t);

@@ -123,8 +123,8 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
     if (error instanceof UnclaimedNamespaceError)
       return unavailable('the namespace has no place in Postgres yet: try again');
     if (error instanceof KubeError) {
-      log.warn({ error, route }, 'the API server could not be asked who calls');
-      return unavailable('the API server could not be asked who calls');
+      log.warn({ error, route }, 'the API server could not be asked');
+      return unavailable('the API server does not answer as it should: try again');
     }
     log.error({ error, route }, 'a control request failed');
     return new ControlRefusal(500, "internal error: the operator's log has more");

@@ -6,12 +6,15 @@ import { type InferenceService, READY, Reason } from '../controllers/inference-s
 import { choose, type Problem, versionFacts } from '../controllers/inference-service/versions.ts';
 import { ModelVersion } from '../controllers/model-version/api.ts';
 import type { KubeReader } from '../kube/client.ts';
+import { isConflict, isForbidden, isInvalid, isNotFound } from '../kube/errors.ts';
+import type { DeclaredVersion } from '../kube/version-access.ts';
+import type { Logger } from '../runtime/reconcile.ts';
 import { conflict, forbidden, invalid, notFound } from './refusal.ts';
 
 /** The object as the API server has it. */
 export interface VersionAccess {
-  /** Who declares spec.version by server-side apply, this API left out; undefined: nobody. */
-  applierOf(service: InferenceService): Promise<string | undefined>;
+  /** What it asks for now, which the cache may not have seen yet. Throws KubeError. */
+  declared(service: InferenceService): Promise<DeclaredVersion>;
   /** Sets spec.version of this very object and answers with its new generation. Throws KubeError. */
   setVersion(service: InferenceService, version: string): Promise<number>;
 }
@@ -19,6 +22,7 @@ export interface VersionAccess {
 export interface VersionControlDeps {
   readonly kube: () => KubeReader;
   readonly access: VersionAccess;
+  readonly log: Pick<Logger, 'warn'>;
 }
 
 export interface VersionControl {
@@ -40,7 +44,7 @@ const FAILURES = new Set<string>([
 
 const MISSING = new Set<string>([Reason.ModelNotFound, Reason.VersionNotFound]);
 
-export function createVersionControl({ kube, access }: VersionControlDeps): VersionControl {
+export function createVersionControl({ kube, access, log }: VersionControlDeps): VersionControl {
   /** Why there is no such version to serve; undefined when there is one. */
   function problemWith(service: InferenceService, version: string): Problem | undefined {
     const { metadata, spec } = service;
@@ -53,6 +57,32 @@ export function createVersionControl({ kube, access }: VersionControlDeps): Vers
     // One that was turned down before may be asked for again: that is how it is tried again.
     const choice = choose(wish, { versions: versionFacts(objects), serving: undefined, refusalOf: () => undefined });
     return 'problem' in choice ? choice.problem : undefined;
+  }
+
+  /** Throws ControlRefusal or KubeError. */
+  async function change(service: InferenceService, version: string): Promise<VersionAnswer> {
+    // A client that has just asked for another version must not hear what was before that.
+    const now = await access.declared(service);
+    if (now.version === version) return { ...answerOf(service, now.generation), requested: version };
+    if (now.applier !== undefined) {
+      throw conflict(
+        `spec.version is declared by the field manager ${now.applier}, which would set it back: change it there, or leave spec.version out there`,
+      );
+    }
+    const generation = await access.setVersion(service, version);
+    return { status: 'ROLLING_OUT', requested: version, generation };
+  }
+
+  /** What asking again cannot help. A rule's own words may name what is no business of a client: they go to the log. */
+  function refusalOf({ metadata: { namespace, name } }: InferenceService, error: unknown): unknown {
+    if (isConflict(error) || isNotFound(error)) {
+      return conflict(`InferenceService ${namespace}/${name} was changed or replaced meanwhile: ask again`);
+    }
+    if (!isForbidden(error) && !isInvalid(error)) return error;
+    log.warn({ error, namespace, name }, 'a version that a client asked for could not be written');
+    return forbidden(
+      `the cluster refuses another spec.version for InferenceService ${namespace}/${name}: the operator's log has its words`,
+    );
   }
 
   const current = (service: InferenceService, generation = 0): VersionAnswer => answerOf(service, generation);
@@ -69,15 +99,11 @@ export function createVersionControl({ kube, access }: VersionControlDeps): Vers
       const version = selectorIn(given);
       const problem = problemWith(service, version);
       if (problem) throw (MISSING.has(problem.reason) ? notFound : conflict)(problem.message);
-      if (String(spec.version) === version) return current(service);
-      const applier = await access.applierOf(service);
-      if (applier !== undefined) {
-        throw conflict(
-          `spec.version is declared by the field manager ${applier}, which would set it back: change it there, or leave spec.version out there`,
-        );
+      try {
+        return await change(service, version);
+      } catch (error) {
+        throw refusalOf(service, error);
       }
-      const generation = await access.setVersion(service, version);
-      return { status: 'ROLLING_OUT', requested: version, generation };
     },
   };
 }
