@@ -12,7 +12,9 @@ const sources = (folder: string) =>
 /** Every module a file imports: relative ones resolved to a path, packages as they are named. */
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8');
-  const found = [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)'([^']+)'/g)].map((match) => match[1] as string);
+  const found = [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*|\)\.resolve\()'([^']+)'/g)].map(
+    (match) => match[1] as string,
+  );
   return found.map((target) => (target.startsWith('.') ? join(dirname(file), target) : target));
 }
 

@@ -7,7 +7,7 @@ import { runtimeThreads } from './cgroup.ts';
 import type { ServeConfig } from './config.ts';
 import { docsRoutes } from './docs-page/routes.ts';
 import { enterEmptyDirectory } from './empty-directory.ts';
-import { exitCodeFor } from './failure.ts';
+import { FailureError } from './failure.ts';
 import { openAccess } from './http/access.ts';
 import { createApp } from './http/app.ts';
 import { drain } from './http/drain.ts';
@@ -23,7 +23,6 @@ import { versionRoutes } from './protocols/model-version.ts';
 import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
-import { writeTermination } from './termination.ts';
 import { watchRegistry } from './tracking.ts';
 
 /** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */
@@ -97,12 +96,13 @@ export async function serve(
   void stopped.then(() => {
     state.isDraining = true;
   });
-  const loading = load(config, state, metrics, log);
-  state.model = await Promise.race([loading, stopped]);
+  const lost = Promise.withResolvers<never>();
+  const loading = load(config, state, metrics, lost.reject);
+  state.model = await Promise.race([loading, stopped, lost.promise]);
   if (state.model) predictions.fits(state.model);
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
   if (state.model) onReady((server.address() as AddressInfo).port);
-  await stopped;
+  await Promise.race([stopped, lost.promise]);
   await drain({ server, state, delayMs: config.DRAIN_DELAY_MS, log });
   await predictions.close();
   if (!state.model) await Promise.race([loading.then((model) => model.release()).catch(() => undefined), patience()]);
@@ -130,7 +130,12 @@ async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void
   await once(server, 'listening');
 }
 
-async function load(config: ServeConfig, state: ServerState, metrics: Metrics, log: Logger): Promise<ServedModel> {
+async function load(
+  config: ServeConfig,
+  state: ServerState,
+  metrics: Metrics,
+  onLost: (error: FailureError) => void,
+): Promise<ServedModel> {
   const start = performance.now();
   const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir } = config;
   const files = await checkArtifact(artifact, dir);
@@ -138,7 +143,7 @@ async function load(config: ServeConfig, state: ServerState, metrics: Metrics, l
   await enterEmptyDirectory();
   const loaded = await loadModel(dir, files, runtimeThreads(), {
     engine: config.SERVE_SETTINGS.engine,
-    apart: (error) => endWithout(error, log),
+    apart: (error) => onLost(withoutThread(error)),
   });
   metrics.loaded((performance.now() - start) / 1000);
   return serveModel(state.identity, loaded, {
@@ -149,12 +154,12 @@ async function load(config: ServeConfig, state: ServerState, metrics: Metrics, l
 }
 
 /** The thread of the model is gone: nothing can be predicted, and a new process is the cure. */
-function endWithout(error: Error, log: Logger): void {
-  const message = 'the thread that computes the model ended by itself; the process ends, to be started again';
-  log.fatal({ reason: 'InternalError', err: error }, message);
-  writeTermination({ stage: 'serve', reason: 'InternalError', message });
-  process.exit(exitCodeFor('InternalError'));
-}
+const withoutThread = (cause: Error): FailureError =>
+  new FailureError(
+    'InternalError',
+    'the thread that computes the model ended by itself; the process ends, to be started again',
+    { cause },
+  );
 
 /** Resolves at the first SIGTERM or SIGINT; those that follow change nothing. */
 function stopSignal(): Promise<undefined> {
