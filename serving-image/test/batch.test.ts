@@ -1,7 +1,10 @@
 /** Batches against a real model server and a store in memory. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
@@ -100,6 +103,75 @@ test('a batch that is done does nothing, and asks nobody', async (t) => {
   const nobody: BatchService = { describe: () => assert.fail('asked'), predict: () => assert.fail('asked') };
   assert.deepEqual(await run([], nobody), first);
   assert.equal(puts.length, before);
+});
+
+test('an output that holds another batch, or nobody knows what, is left as it is', async (t) => {
+  const { run, memory, service } = await world(t, 12);
+  await run();
+  const done = new Map(memory.objects);
+  await assert.rejects(run(['--probabilities']), { message: /begun with probabilities false, now it is true/ });
+  memory.objects.set('team-a/flowers.csv', csvOf(13));
+  await assert.rejects(run(), { reason: 'InvalidConfiguration', message: /begun with etag.*give another --output/ });
+  memory.objects.delete('team-a/flowers.csv');
+  assert.equal((await run()).rows, 12, 'an input that is gone since was read all the same');
+  memory.objects.set('team-a/flowers.csv', csvOf(12));
+  const later: BatchService = { ...service, describe: async () => ({ ...(await service.describe()), version: '3' }) };
+  assert.equal((await run([], later)).version, '2', 'a batch that is done does not depend on what is served now');
+  for (const file of ['_SUCCESS.json', '_plan.json'])
+    for (const text of ['{"version":', '{}']) {
+      memory.objects.clear();
+      for (const [key, bytes] of done) memory.objects.set(key, bytes);
+      if (file === '_plan.json') memory.objects.delete(`${OUT}/_SUCCESS.json`);
+      memory.objects.set(`${OUT}/${file}`, Buffer.from(text));
+      await assert.rejects(run(), { reason: 'InvalidConfiguration', message: new RegExp(`${file} in the output`) });
+    }
+});
+
+test('an input that is replaced between planning and reading ends the batch before a row of it is predicted', async (t) => {
+  const { run, memory, service, puts } = await world(t, 30);
+  const replaced: BatchService = {
+    ...service,
+    predict: async () => assert.fail('asked'),
+  };
+  const put = memory.objects.set.bind(memory.objects);
+  memory.objects.set = (key, bytes) => {
+    if (key.endsWith('_plan.json')) put('team-a/flowers.csv', csvOf(31));
+    return put(key, bytes);
+  };
+  await assert.rejects(run([], replaced), {
+    reason: 'InvalidConfiguration',
+    message: /flowers\.csv was replaced since/,
+  });
+  assert.deepEqual(puts, [`${OUT}/_plan.json`]);
+});
+
+test('a column of the input that the answer has too is named, and neither is lost', async (t) => {
+  for (const name of ['error', 'label', 'prediction']) {
+    const { run, puts } = await world(t, 0, Buffer.from(`${name},${NAMES.join(',')}\nx,5.1,3.5,1.4,0.2\n`));
+    await assert.rejects(run(), { reason: 'InvalidCell', message: new RegExp(`the input has a column ${name},`) });
+    assert.deepEqual(puts, [`${OUT}/_plan.json`]);
+  }
+});
+
+test('a service that lets nobody in, is none, or sends elsewhere is told in a sentence, and gets no key twice', async (t) => {
+  const heard: string[] = [];
+  let answer = (_: ServerResponse): void => {};
+  const server = createServer((request, response) => {
+    heard.push(`${request.url} ${request.headers['x-api-key']}`);
+    answer(response);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close().closeAllConnections());
+  const { port } = server.address() as AddressInfo;
+  const service = batchService({ url: `http://127.0.0.1:${port}`, apiKey: 'the key', log: silent });
+  const says = (message: RegExp) => assert.rejects(service.describe(), { reason: 'InvalidConfiguration', message });
+  answer = (response) => void response.writeHead(401).end('{"detail":"Credentials are missing"}');
+  await says(/answered 401: .*Credentials are missing.*--api-key-file has to name a file/);
+  answer = (response) => void response.end('<html>');
+  await says(/answered 200/);
+  answer = (response) => void response.writeHead(307, { location: '/stolen' }).end();
+  await says(/answered 307/);
+  assert.deepEqual(new Set(heard), new Set(['/v2/models the key']));
 });
 
 test('wherever a try dies, the next one goes on: every chunk is stored once and none is lost', async (t) => {

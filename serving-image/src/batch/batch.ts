@@ -10,8 +10,17 @@ import type { Logger } from '../log.ts';
 import { type Chunk, chunksOf } from './chunks.ts';
 import { featureSelector, type SelectFeatures } from './features.ts';
 import type { BatchOptions } from './options.ts';
-import { partName, textOf } from './output.ts';
-import { type ChunkRecord, checkSamePlan, PLAN_FILE, Plan, planFor, SUCCESS_FILE, type Summary } from './plan.ts';
+import { partName, textOf, withOutcome } from './output.ts';
+import {
+  type ChunkRecord,
+  checkSamePlan,
+  PLAN_FILE,
+  type Plan,
+  planFor,
+  planIn,
+  SUCCESS_FILE,
+  type Summary,
+} from './plan.ts';
 import { type Row, readRows } from './rows.ts';
 import type { BatchService, Outcome, ServedModel } from './service.ts';
 
@@ -34,7 +43,8 @@ export async function batch(options: BatchOptions, parts: BatchParts): Promise<S
   const folder = options.output.key;
 
   const finished = await stored('looking whether it is done', (store) => readJson(store, `${folder}/${SUCCESS_FILE}`));
-  if (finished) {
+  if (finished !== undefined) {
+    await stored('looking what was done', (store) => checkDone(store, options, finished));
     log.info({ output: folder }, 'the batch is done already');
     return finished as Summary;
   }
@@ -52,20 +62,33 @@ export async function batch(options: BatchOptions, parts: BatchParts): Promise<S
   return summary;
 }
 
-/** The plan that lies in the output, or a new one, written there. */
-async function begin(store: BatchStore, options: BatchOptions, served: ServedModel): Promise<Plan> {
+/** Throws InvalidConfiguration when what is asked for is not the batch that was done there. An input that is gone since is none of its concern. */
+async function checkDone(store: BatchStore, options: BatchOptions, finished: unknown): Promise<void> {
+  const done = planIn(finished, SUCCESS_FILE);
+  checkBuckets(store, options);
+  const input = await store.info(options.input.key);
+  const { model, version, digest } = done;
+  if (input) checkSamePlan(done, planFor(options, input, { model, version, digest }));
+}
+
+function checkBuckets(store: BatchStore, options: BatchOptions): void {
   for (const { bucket } of [options.input, options.output]) {
     if (bucket === store.bucket) continue;
     throw new FailureError('InputUriNotAllowed', `bucket ${bucket}: the credential is for s3://${store.bucket}/`);
   }
+}
+
+/** The plan that lies in the output, or a new one, written there. */
+async function begin(store: BatchStore, options: BatchOptions, served: ServedModel): Promise<Plan> {
+  checkBuckets(store, options);
   const input = await store.info(options.input.key);
   if (!input) throw new FailureError('InputNotFound', `nothing is stored at s3://${store.bucket}/${options.input.key}`);
   const { model, version, digest } = served;
   const plan = planFor(options, input, { model, version, digest });
   const key = `${options.output.key}/${PLAN_FILE}`;
-  const begun = Plan.safeParse(await readJson(store, key)).data;
-  if (begun) checkSamePlan(begun, plan);
-  else await writeText(store, key, JSON.stringify(plan));
+  const begun = await readJson(store, key);
+  if (begun === undefined) await writeText(store, key, JSON.stringify(plan));
+  else checkSamePlan(planIn(begun, PLAN_FILE), plan);
   return plan;
 }
 
@@ -117,7 +140,7 @@ function createRun(plan: Plan, served: ServedModel, { options, parts, stored }: 
     select ??= featureSelector(served.features, rows[0] as Row, plan.format === 'csv');
     const outcomes = await outcomesOf(rows.map(select));
     const text = textOf(
-      rows.map((row, i) => ({ ...row, ...outcomes[i] })),
+      rows.map((row, i) => withOutcome(row, outcomes[i] as Outcome)),
       plan.outputFormat,
     );
     await stored('storing a chunk', (store) => writeText(store, key, text));
@@ -128,9 +151,24 @@ function createRun(plan: Plan, served: ServedModel, { options, parts, stored }: 
   return async (): Promise<readonly ChunkRecord[]> => {
     const store = await parts.store();
     const { key } = options.input;
-    const chunks = chunksOf(readRows({ store, key, size: plan.size, format: plan.format }), plan.chunkRows);
+    const rows = readRows({ store: pinned(store, plan), key, size: plan.size, format: plan.format });
+    const chunks = chunksOf(rows, plan.chunkRows);
     return inParallel(chunks, work, options.concurrency);
   };
+}
+
+/** Reads the bytes the batch was planned for and no others. Throws InvalidConfiguration when they were replaced meanwhile. */
+function pinned(store: BatchStore, { etag }: Plan): Pick<BatchStore, 'get' | 'open'> {
+  const open: BatchStore['open'] = async (key, range) => {
+    const opened = await store.open(key, range);
+    if (opened.etag === etag) return opened;
+    opened.body.destroy();
+    throw new FailureError(
+      'InvalidConfiguration',
+      `s3://${store.bucket}/${key} was replaced since the batch was begun; put it back, or give another --output`,
+    );
+  };
+  return { open, get: async (key) => (await open(key)).body };
 }
 
 /** At most `width` at once, results in the order of the chunks. The first failure ends it all. */
@@ -188,8 +226,15 @@ async function readText(store: BatchStore, key: string): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** What the file says; null when it is no JSON, undefined when there is none. */
 async function readJson(store: BatchStore, key: string): Promise<unknown> {
-  return (await store.stat(key)) ? JSON.parse(await readText(store, key)) : undefined;
+  if (!(await store.stat(key))) return undefined;
+  const text = await readText(store, key);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 async function writeText(store: BatchStore, key: string, text: string): Promise<void> {

@@ -69,6 +69,16 @@ export function planFor(
   };
 }
 
+/** The plan in one of the output's own files. Throws InvalidConfiguration when it holds none: nobody knows then what the chunks are of. */
+export function planIn(value: unknown, file: string): Plan {
+  const plan = Plan.safeParse(value).data;
+  if (plan) return plan;
+  throw new FailureError(
+    'InvalidConfiguration',
+    `${file} in the output is not of a batch like this; give another --output`,
+  );
+}
+
 /** Throws InvalidConfiguration when what is asked for is not the batch that was begun there. */
 export function checkSamePlan(begun: Plan, asked: Plan): void {
   const changed = (Object.keys(Plan.shape) as (keyof Plan)[]).find((name) => begun[name] !== asked[name]);

@@ -68,11 +68,30 @@ const Refusal = z.object({
   detail: z.array(z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string() })).min(1),
 });
 
+interface Answered {
+  readonly response: Response;
+  readonly body: unknown;
+}
+
 export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: ServiceOptions): BatchService {
   const headers = { 'content-type': 'application/json', ...(apiKey !== undefined && { 'x-api-key': apiKey }) };
 
+  const refused = ({ status }: Response, body: unknown): FailureError => {
+    const cure =
+      status === 401 || status === 403 ? '; --api-key-file has to name a file with a key the service takes' : '';
+    const words = JSON.stringify(body)?.slice(0, 300) ?? 'nothing';
+    return new FailureError('InvalidConfiguration', `the service ${url} answered ${status}: ${words}${cure}`);
+  };
+
+  /** The answer as it has to be. Throws InvalidConfiguration for any other: not everything that answers is a service. */
+  function said<T>(schema: z.ZodType<T>, { response, body }: Answered): T {
+    const parsed = response.ok ? schema.safeParse(body).data : undefined;
+    if (parsed === undefined) throw refused(response, body);
+    return parsed;
+  }
+
   /** The answer, once there is one that is not about being busy or away. */
-  async function ask(path: string, init: RequestInit = {}): Promise<{ response: Response; body: unknown }> {
+  async function ask(path: string, init: RequestInit = {}): Promise<Answered> {
     const deadline = performance.now() + patienceMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       const why = await attempt(path, init).catch((error: Error) => error.cause ?? error);
@@ -89,7 +108,12 @@ export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: Ser
   }
 
   async function attempt(path: string, init: RequestInit) {
-    const response = await fetch(new URL(path, url), { ...init, headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(new URL(path, url), {
+      ...init,
+      headers,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
     const text = await response.text();
     if (PASSING.has(response.status)) throw new Error(`status ${response.status}`);
     return { response, body: parsed(text) };
@@ -97,10 +121,11 @@ export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: Ser
 
   return {
     async describe() {
-      const [model] = Models.parse((await ask('/v2/models')).body).models as [string];
-      const { response, body } = await ask(`/v2/models/${encodeURIComponent(model)}`);
-      const { parameters } = Metadata.parse(body);
-      return { model, ...identityOf(response), features: parameters.features };
+      const listed = await ask('/v2/models');
+      const [model] = said(Models, listed).models as [string];
+      const described = await ask(`/v2/models/${encodeURIComponent(model)}`);
+      const { parameters } = said(Metadata, described);
+      return { model, ...identityOf(described.response), features: parameters.features };
     },
 
     async predict(rows, probabilities) {
@@ -108,10 +133,9 @@ export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: Ser
       const init = { method: 'POST', body: JSON.stringify({ samples: rows }) };
       const { response, body } = await ask(`/predict${query}`, init);
       if (response.ok) return { ...identityOf(response), outcomes: outcomesIn(body, rows.length) };
-      const refused = refusedRow(body);
-      if (refused) return refused;
-      const said = JSON.stringify(body)?.slice(0, 300);
-      throw new FailureError('InvalidConfiguration', `the service ${url} answered ${response.status}: ${said}`);
+      const row = refusedRow(body);
+      if (row) return row;
+      throw refused(response, body);
     },
   };
 }
