@@ -13,7 +13,6 @@ import { createApp } from './http/app.ts';
 import { drain } from './http/drain.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from './http/metrics.ts';
 import { createModelServer } from './http/server.ts';
-import type { ServerState } from './http/state.ts';
 import type { Logger } from './log.ts';
 import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
@@ -23,6 +22,7 @@ import { versionRoutes } from './protocols/model-version.ts';
 import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
+import type { ServerState } from './request/state.ts';
 import { watchRegistry } from './tracking.ts';
 
 /** How long somebody who waits for a run may go on waiting once no new connection is taken; less than draining allows. */

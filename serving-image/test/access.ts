@@ -9,10 +9,10 @@ import type { z } from 'zod';
 import { openAccess } from '../src/http/access.ts';
 import { createMetrics } from '../src/http/metrics.ts';
 import { createModelServer } from '../src/http/server.ts';
-import type { ServerState } from '../src/http/state.ts';
 import type { Logger } from '../src/log.ts';
 import type { ServedModel } from '../src/model/served-model.ts';
 import { PROTOCOLS } from '../src/protocols/protocols.ts';
+import type { ServerState } from '../src/request/state.ts';
 
 /** How often the tests' servers look at mounted files. */
 export const EVERY_MS = 5;

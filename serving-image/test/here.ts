@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { createMetrics, type Metrics } from '../src/http/metrics.ts';
-import { type AnsweredEvent, createModelServer, type ServerOptions } from '../src/http/server.ts';
-import type { ServerState } from '../src/http/state.ts';
+import { createModelServer, type ServerOptions } from '../src/http/server.ts';
 import type { Logger } from '../src/log.ts';
 import { loadModel } from '../src/model/load.ts';
 import { type ServingLimits, serveModel } from '../src/model/served-model.ts';
+import type { AnsweredEvent } from '../src/protocols/answered.ts';
 import { PROTOCOLS } from '../src/protocols/protocols.ts';
+import type { ServerState } from '../src/request/state.ts';
 import { filesOf, modelFolder } from './folder.ts';
 import type { TestModel } from './models.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Refusal } from '../src/http/refusal.ts';
+import { Refusal } from '../src/request/refusal.ts';
 import { type Here, serveHere, type Wire, wire } from './here.ts';
 import { iris, irisRow, irisScores, logarithm } from './models.ts';
 

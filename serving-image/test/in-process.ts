@@ -6,10 +6,10 @@ import { pino } from 'pino';
 import { type AppOptions, createApp } from '../src/http/app.ts';
 import { createMetrics } from '../src/http/metrics.ts';
 import { createModelServer } from '../src/http/server.ts';
-import type { ServerState } from '../src/http/state.ts';
 import { inspectFile, loadModel } from '../src/model/load.ts';
 import { serveModel } from '../src/model/served-model.ts';
 import { PROTOCOLS } from '../src/protocols/protocols.ts';
+import type { ServerState } from '../src/request/state.ts';
 import { filesOf, type ModelFolder, modelFolder } from './folder.ts';
 import type { TestModel } from './models.ts';
 

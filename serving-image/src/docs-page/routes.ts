@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ServeSettings } from '@slipway/contract';
 import { type Response, Router } from 'express';
-import { methodNotAllowed, notReady } from '../http/refusal.ts';
-import type { ServerState } from '../http/state.ts';
 import type { ServedModel } from '../model/served-model.ts';
+import { methodNotAllowed, notReady } from '../request/refusal.ts';
+import type { ServerState } from '../request/state.ts';
 import { PAGE_SCRIPT, PAGE_STYLE, pageFor } from './page.ts';
 
 export interface DocsOptions {

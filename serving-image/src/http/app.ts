@@ -4,10 +4,10 @@ import type { Logger } from '../log.ts';
 import { detailOf } from '../protocols/fastapi.ts';
 import { kserveV1Routes } from '../protocols/kserve-v1-metadata.ts';
 import { openInferenceRoutes } from '../protocols/open-inference-metadata.ts';
+import { asRefusal, methodNotAllowed, Refusal } from '../request/refusal.ts';
+import { isReady, type ServerState } from '../request/state.ts';
 import type { Tracking } from '../tracking.ts';
 import type { Metrics } from './metrics.ts';
-import { asRefusal, methodNotAllowed, Refusal } from './refusal.ts';
-import { isReady, type ServerState } from './state.ts';
 
 /** The version of the server itself, as `GET /v2` and `GET /version` name it. */
 export const SERVER_VERSION = '0.1.0';

@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { ServeSettings } from '@slipway/contract';
 import { Counter, type Registry } from 'prom-client';
 import type { Logger } from '../log.ts';
+import { overloaded, Refusal } from '../request/refusal.ts';
 import { type ApiKeys, openApiKeys } from './auth-keys.ts';
 import type { Tokens, TokenVerdict } from './auth-tokens.ts';
-import { overloaded, Refusal } from './refusal.ts';
 
 export interface AuthOptions {
   readonly settings: NonNullable<ServeSettings['auth']>;

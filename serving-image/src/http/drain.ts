@@ -5,7 +5,7 @@
 import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
-import type { ServerState } from './state.ts';
+import type { ServerState } from '../request/state.ts';
 
 const IDLE_SWEEP_MS = 50;
 /** Longer than any request may take. Only a client that reads nothing is cut off by it. */

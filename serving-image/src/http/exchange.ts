@@ -5,11 +5,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServedModel } from '../model/served-model.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
 import type { Answer, Protocol, ProtocolRequest } from '../protocols/protocol.ts';
-import { AbortedError, checkLength, createBodyReceiver } from './body.ts';
-import { checkContent } from './content.ts';
-import { asRefusal, methodNotAllowed, notReady, type Refusal } from './refusal.ts';
-import type { AnsweredEvent, Route, ServerOptions } from './server.ts';
+import { AbortedError, checkLength, createBodyReceiver } from '../request/body.ts';
+import { checkContent } from '../request/content.ts';
+import { asRefusal, methodNotAllowed, notReady, type Refusal } from '../request/refusal.ts';
+import type { Route, ServerOptions } from './server.ts';
 
 /** All bodies held at once, in times the largest single one. */
 const HELD_BODIES = 8;

@@ -2,8 +2,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Scored, ServedModel } from '../model/served-model.ts';
 import { createTally, type Noted, type Tally, VALUE_BUCKETS } from '../model/tally.ts';
+import { isReady, type ServerState } from '../request/state.ts';
 import { createCount, createSpread } from './counts.ts';
-import { isReady, type ServerState } from './state.ts';
 
 export interface Metrics {
   readonly registry: Registry;

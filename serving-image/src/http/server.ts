@@ -6,33 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type ServerOptions as SecureOptions } from 'node:https';
 import type { Logger } from '../log.ts';
-import { traceOf } from '../prediction-log/trace.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
 import { detailOf } from '../protocols/fastapi.ts';
-import type { Answer, Protocol } from '../protocols/protocol.ts';
+import type { Protocol } from '../protocols/protocol.ts';
+import { asRefusal, type Refusal } from '../request/refusal.ts';
+import type { ServerState } from '../request/state.ts';
+import { traceOf } from '../request/trace.ts';
 import { CLIENT_CLOSED_REQUEST, createExchange, type Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
-import { asRefusal, type Refusal } from './refusal.ts';
-import type { ServerState } from './state.ts';
-
-/** One request of a protocol, once its answer has been handed to the connection or its client has gone. */
-export interface AnsweredEvent {
-  readonly endpoint: string;
-  /** 499: the client went away before there was an answer. */
-  readonly status: number;
-  /** By `performance.now()`. */
-  readonly startedAt: number;
-  readonly latencyMs: number;
-  readonly requestId: string;
-  /** Of the caller's trace, or of the one begun here; the answer's `traceparent` has it too. */
-  readonly traceId: string;
-  readonly headers: IncomingMessage['headers'];
-  /** What was answered, when something was predicted. */
-  readonly answer?: Answer;
-  /** What was said instead. */
-  readonly refusal?: Refusal;
-  /** What was thrown, when the client did not cause it: never to be shown to one. */
-  readonly error?: unknown;
-}
 
 export interface ServerOptions {
   readonly state: ServerState;

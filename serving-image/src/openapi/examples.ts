@@ -1,5 +1,5 @@
 /** Bodies a client may send as they stand, each with what the server really answers to it. */
-import { Refusal } from '../http/refusal.ts';
+
 import type { ServedModel } from '../model/served-model.ts';
 import { invocationsProtocol } from '../protocols/invocations.ts';
 import { kserveV1Protocol } from '../protocols/kserve-v1.ts';
@@ -7,6 +7,7 @@ import { openInferenceProtocol } from '../protocols/open-inference.ts';
 import { predictProtocol } from '../protocols/predict.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { writeTensor } from '../protocols/tensor-json.ts';
+import { Refusal } from '../request/refusal.ts';
 import type { ModelFacts, Row } from './facts.ts';
 import { spacedName } from './schemas.ts';
 

@@ -1,7 +1,7 @@
 /** The held-out rows as one model takes them: its columns by name, every cell as what its type is. */
 import { isUtf8 } from 'node:buffer';
 import { type ColumnType, type InputColumn, normalizedName, TARGET_COLUMN } from '@slipway/contract';
-import { CsvError, csvRows } from './csv.ts';
+import { CsvError, csvRows } from '../request/csv.ts';
 
 /** The rows cannot be handed to this model; the message says why and names column or line. */
 export class HeldOutError extends Error {

@@ -1,6 +1,7 @@
 /** One line per prediction: JSON put together from parts that are made once, because it is written for every request. */
-import type { AnsweredEvent } from '../http/server.ts';
+
 import type { ModelIdentity, Scored, ServedModel } from '../model/served-model.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
 import { createTimestamps } from './clock.ts';
 import { featureReader, type Privacy, SHOWN_ROWS } from './features.ts';
 import { milliseconds } from './numbers.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ModelSignature } from '@slipway/contract';
-import { Refusal } from '../http/refusal.ts';
-import type { AnsweredEvent } from '../http/server.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor, TensorSpec } from '../model/tensor.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
+import { Refusal } from '../request/refusal.ts';
 import { unknownFeatures } from './features.ts';
 import { createLines } from './line.ts';
 import { milliseconds, shortSingle } from './numbers.ts';

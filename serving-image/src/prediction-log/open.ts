@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PREDICTION_HASH_KEY, type PredictionLog as Settings } from '@slipway/contract';
-import type { Metrics } from '../http/metrics.ts';
-import type { AnsweredEvent } from '../http/server.ts';
-import type { ServerState } from '../http/state.ts';
+import type { Registry } from 'prom-client';
 import { type Logger, redirectLogs } from '../log.ts';
 import type { ServedModel } from '../model/served-model.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
+import type { ServerState } from '../request/state.ts';
 import { createFileSink } from './file-sink.ts';
 import { createPredictionLog, predictionLogMetrics, warnOfUnknownFeatures } from './prediction-log.ts';
 import { createStdoutSink } from './stdout-sink.ts';
@@ -19,7 +19,7 @@ export interface OpenOptions {
   /** Where the key lies that digests are made with. */
   readonly keysDir: string;
   readonly state: ServerState;
-  readonly metrics: Pick<Metrics, 'registry'>;
+  readonly metrics: { readonly registry: Registry };
   readonly log: Logger;
 }
 

@@ -1,10 +1,10 @@
 /** The log of predictions: a line for each, collected and handed on many at a time, never in the way of an answer. */
 import type { PredictionLog as Settings } from '@slipway/contract';
 import { Counter } from 'prom-client';
-import type { AnsweredEvent } from '../http/server.ts';
-import type { ServerState } from '../http/state.ts';
 import type { Logger } from '../log.ts';
 import type { ServedModel } from '../model/served-model.ts';
+import type { AnsweredEvent } from '../protocols/answered.ts';
+import type { ServerState } from '../request/state.ts';
 import type { Sink } from './chunks.ts';
 import { unknownFeatures } from './features.ts';
 import { createLines } from './line.ts';

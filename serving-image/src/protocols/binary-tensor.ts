@@ -1,7 +1,6 @@
 /** The Open Inference Protocol's binary extension: tensors as raw little-endian bytes after the JSON, and back. */
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import { Refusal } from '../http/refusal.ts';
 import { listOfTexts } from '../model/column.ts';
 import {
   bytesPerValue,
@@ -14,6 +13,7 @@ import {
   viewOf,
 } from '../model/tensor.ts';
 import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
+import { Refusal } from '../request/refusal.ts';
 
 /** How many bytes of a body are JSON; what follows are tensors. */
 export const HEADER_LENGTH = 'Inference-Header-Content-Length';

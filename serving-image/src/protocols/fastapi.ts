@@ -1,5 +1,5 @@
 /** Refusals as FastAPI writes them, because the clients of `/predict` and `/train` parse those. */
-import { Refusal } from '../http/refusal.ts';
+import { Refusal } from '../request/refusal.ts';
 import { NotJsonError } from './json.ts';
 
 /** A name taken from the request is cut to this length before it is named in a refusal. */

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { type ColumnType, normalizedName } from '@slipway/contract';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
-import { CsvError, csvRows } from '../predict/csv.ts';
+import { CsvError, csvRows } from '../request/csv.ts';
 import { bad, tensorsByPosition } from './invocations-rows.ts';
 
 /** What pandas reads as a missing value; the texts of a text column are left alone but for the empty one. */

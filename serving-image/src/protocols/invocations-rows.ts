@@ -3,11 +3,11 @@
  * with a header) made into the model's inputs. Columns come in any order, those the model does not take are ignored.
  */
 import { normalizedName } from '@slipway/contract';
-import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import { RowError } from '../model/row-error.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
+import { Refusal } from '../request/refusal.ts';
 import { isObject } from './json.ts';
 
 type Row = readonly unknown[];

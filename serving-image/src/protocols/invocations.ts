@@ -1,9 +1,10 @@
 /** MLflow's scoring protocol: `POST /invocations` with one of four JSON forms or a table as text. */
-import type { Refusal } from '../http/refusal.ts';
+
 import { typeName } from '../model/column.ts';
 import { whenThere } from '../model/engine.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
+import type { Refusal } from '../request/refusal.ts';
 import { NO_PREDICTIONS, probabilityOutput, writePredictions, writeProbabilities } from './invocations-answer.ts';
 import { tensorsOfCsv } from './invocations-csv.ts';
 import { bad, pointer, tensorsByPosition, tensorsOfRecords, tensorsOfRows } from './invocations-rows.ts';

@@ -1,7 +1,7 @@
 /** KServe's V1 protocol: everything but `:predict`. */
 import { type Response, Router } from 'express';
-import { methodNotAllowed, Refusal } from '../http/refusal.ts';
-import { isReady, type ServerState } from '../http/state.ts';
+import { methodNotAllowed, Refusal } from '../request/refusal.ts';
+import { isReady, type ServerState } from '../request/state.ts';
 import { checkModel } from './kserve-v1.ts';
 
 /** Mounted at /v1. Refusals leave as `{"error"}`. */

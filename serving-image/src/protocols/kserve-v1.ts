@@ -1,9 +1,10 @@
 /** KServe's V1 protocol, `POST /v1/models/{name}:predict` with rows under `instances` or `inputs`. */
-import { Refusal } from '../http/refusal.ts';
+
 import { typeName } from '../model/column.ts';
 import { whenThere } from '../model/engine.ts';
 import type { ModelIdentity, ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
+import { Refusal } from '../request/refusal.ts';
 import { parsedWith } from './invocations.ts';
 import { NO_PREDICTIONS, writePredictions } from './invocations-answer.ts';
 import { bad, tensorsOfRows } from './invocations-rows.ts';

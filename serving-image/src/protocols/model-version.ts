@@ -5,11 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VersionAnswer } from '@slipway/contract';
 import { type Request, type Response, Router } from 'express';
-import { AbortedError, createBodyReader } from '../http/body.ts';
-import { checkContent } from '../http/content.ts';
-import { methodNotAllowed, notReady, overloaded, Refusal } from '../http/refusal.ts';
-import type { ServerState } from '../http/state.ts';
 import { typeName } from '../model/column.ts';
+import { AbortedError, createBodyReader } from '../request/body.ts';
+import { checkContent } from '../request/content.ts';
+import { methodNotAllowed, notReady, overloaded, Refusal } from '../request/refusal.ts';
+import type { ServerState } from '../request/state.ts';
 import { invalid, parsedBody } from './fastapi.ts';
 import { isObject, parseJson } from './json.ts';
 import { isAway, type Operator, wantsAsync } from './operator-client.ts';

@@ -1,8 +1,8 @@
 /** Open Inference Protocol V2: everything but `infer`. */
 import { type Request, type Response, Router } from 'express';
-import { methodNotAllowed, notReady, Refusal } from '../http/refusal.ts';
-import { isReady, type ServerState } from '../http/state.ts';
 import type { TensorSpec } from '../model/tensor.ts';
+import { methodNotAllowed, notReady, Refusal } from '../request/refusal.ts';
+import { isReady, type ServerState } from '../request/state.ts';
 import { checkAddress } from './open-inference.ts';
 import { DATATYPES } from './tensor-json.ts';
 

@@ -1,9 +1,9 @@
 /** What a request of `infer` asks for: the model's inputs, checked, and which outputs in which form. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { Refusal } from '../http/refusal.ts';
 import { typeName } from '../model/column.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import { elementCount, type Tensor, type TensorSpec } from '../model/tensor.ts';
+import { Refusal } from '../request/refusal.ts';
 import { readBinary, type SplitBody, splitBody } from './binary-tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly } from './json.ts';
 import { scanRequest } from './open-inference-scan.ts';

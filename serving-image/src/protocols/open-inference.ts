@@ -1,7 +1,8 @@
 /** Open Inference Protocol V2, `POST /v2/models/{name}[/versions/{version}]/infer` with tensors as JSON or as bytes behind it. */
-import { Refusal } from '../http/refusal.ts';
+
 import { whenThere } from '../model/engine.ts';
 import type { ModelIdentity } from '../model/served-model.ts';
+import { Refusal } from '../request/refusal.ts';
 import { writeInferAnswer } from './open-inference-answer.ts';
 import { readInferRequest } from './open-inference-request.ts';
 import type { Protocol } from './protocol.ts';

@@ -13,8 +13,8 @@ import {
   VersionAnswer,
 } from '@slipway/contract';
 import { z } from 'zod';
-import { Refusal } from '../http/refusal.ts';
 import type { Logger } from '../log.ts';
+import { Refusal } from '../request/refusal.ts';
 
 export interface Operator {
   /**

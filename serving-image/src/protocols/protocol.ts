@@ -1,8 +1,8 @@
 /** What one way to ask for predictions must say about itself. A new protocol is one file and one line in protocols.ts. */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Refusal } from '../http/refusal.ts';
 import type { MaybePromise } from '../model/engine.ts';
 import type { Scored, ServedModel } from '../model/served-model.ts';
+import type { Refusal } from '../request/refusal.ts';
 
 export interface ProtocolRequest {
   /** Without the query. */

@@ -1,5 +1,5 @@
 /** The Open Inference Protocol's tensors: JSON to numbers, checked against the model, and back. */
-import { Refusal } from '../http/refusal.ts';
+
 import { isMissing, listOfTexts, missingValue, typeName } from '../model/column.ts';
 import {
   allocate,
@@ -10,6 +10,7 @@ import {
   type TensorType,
 } from '../model/tensor.ts';
 import type { TensorRules, ValueRule } from '../model/tensor-rules.ts';
+import { Refusal } from '../request/refusal.ts';
 import { singlesText } from './print/singles.ts';
 
 export const DATATYPES: Readonly<Record<TensorType, string>> = {
