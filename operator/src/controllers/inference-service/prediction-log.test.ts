@@ -59,11 +59,11 @@ describe('the log of predictions', () => {
     assert.equal(off.predictionLog.enabled, false);
   });
 
-  test('what ships the lines holds the credential for that, the server none, and it is ended after the server', () => {
+  test('what ships the lines holds the credential for that and not the key of their digests, the server no credential, and it is ended after the server', () => {
     const pod = podOf({ store: { retention: '12h' } });
     assert.deepEqual(filesOf(pod), {
       fetch: ['/model', '/tmp', '/credentials slipway-tenant-fetch: everything'],
-      ship: ['/predictions', '/credentials slipway-tenant-predictions: everything'],
+      ship: ['/predictions', '/credentials slipway-tenant-predictions: object-storage.json'],
       server: ['/model', '/tmp', '/predictions'],
     });
     const [fetch, ship] = pod.initContainers ?? [];

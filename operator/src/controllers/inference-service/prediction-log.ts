@@ -1,6 +1,7 @@
 /** What spec.predictionLog means for the pods: what the server is told, and what ships its lines. Pure. */
 import {
   CREDENTIALS_DIR,
+  OBJECT_STORAGE_KEY,
   PREDICTION_HASH_KEY,
   PREDICTION_KEYS_DIR,
   PREDICTION_LOG_DIR,
@@ -54,7 +55,11 @@ export function predictionLogParts(owner: InferenceService, settings: Settings):
     volumes: [
       ...(isHashing ? [secretVolume('prediction-keys', PREDICTIONS_SECRET, [PREDICTION_HASH_KEY])] : []),
       ...(log.store
-        ? [emptyDir('predictions', FILES_LIMIT), secretVolume('predictions-credentials', PREDICTIONS_SECRET)]
+        ? [
+            emptyDir('predictions', FILES_LIMIT),
+            // Who has the lines must not have the key of the digests in them.
+            secretVolume('predictions-credentials', PREDICTIONS_SECRET, [OBJECT_STORAGE_KEY]),
+          ]
         : []),
     ],
     mounts: [
