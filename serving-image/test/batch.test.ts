@@ -12,7 +12,9 @@ import { ObjectStoreError } from '@slipway/object-store';
 import { type BatchStore, batch } from '../src/batch/batch.ts';
 import { batchOptions } from '../src/batch/options.ts';
 import { readRows } from '../src/batch/rows.ts';
+import { runBatch } from '../src/batch/run-batch.ts';
 import { type BatchService, batchService } from '../src/batch/service.ts';
+import type { Logger } from '../src/log.ts';
 import { serveHere } from './in-process.ts';
 import { iris, irisScores } from './models.ts';
 import { memoryStore } from './store.ts';
@@ -143,6 +145,42 @@ test('an input that is replaced between planning and reading ends the batch befo
     message: /flowers\.csv was replaced since/,
   });
   assert.deepEqual(puts, [`${OUT}/_plan.json`]);
+});
+
+test('a credential that ends while the input is read is followed by the renewed one', async (t) => {
+  const { service, store, memory } = await world(t, 0);
+  memory.objects.set(
+    'team-a/p.parquet',
+    await readFile(join(import.meta.dirname, '../../trainer-image/src/data/testing/snappy.parquet')),
+  );
+  let opened = 0;
+  // Each credential opens one thing and no more.
+  const renewed = async (): Promise<BatchStore> => {
+    let isOver = false;
+    return {
+      ...store,
+      open: async (key, range) => {
+        if (isOver) throw new ObjectStoreError('Denied', 'the token has expired');
+        isOver = true;
+        opened++;
+        return store.open(key, range);
+      },
+    };
+  };
+  const told = { ...service, describe: async () => ({ ...(await service.describe()), features: [] }) };
+  const options = batchOptions(argumentsFor(['--input', 's3://slipway/team-a/p.parquet']));
+  const parts = { store: renewed, service: told, log: silent, retry: instantly };
+  // It gets as far as the rows, of which this model has no column.
+  await assert.rejects(batch(options, parts), { reason: 'FeatureNotFound' });
+  assert.ok(opened > 1);
+});
+
+test('a key file that is not there is named', async () => {
+  const args = argumentsFor(['--api-key-file', '/nowhere/key']);
+  await assert.rejects(runBatch(args, silent as unknown as Logger), {
+    reason: 'InvalidConfiguration',
+    message: /--api-key-file cannot be read \(ENOENT\)/,
+  });
 });
 
 test('a column of the input that the answer has too is named, and neither is lost', async (t) => {

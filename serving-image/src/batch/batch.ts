@@ -149,23 +149,22 @@ function createRun(plan: Plan, served: ServedModel, { options, parts, stored }: 
   }
 
   return async (): Promise<readonly ChunkRecord[]> => {
-    const store = await parts.store();
     const { key } = options.input;
-    const rows = readRows({ store: pinned(store, plan), key, size: plan.size, format: plan.format });
+    const rows = readRows({ store: pinned(stored, plan), key, size: plan.size, format: plan.format });
     const chunks = chunksOf(rows, plan.chunkRows);
     return inParallel(chunks, work, options.concurrency);
   };
 }
 
 /** Reads the bytes the batch was planned for and no others. Throws InvalidConfiguration when they were replaced meanwhile. */
-function pinned(store: BatchStore, { etag }: Plan): Pick<BatchStore, 'get' | 'open'> {
+function pinned(stored: Workshop['stored'], { etag, input }: Plan): Pick<BatchStore, 'get' | 'open'> {
   const open: BatchStore['open'] = async (key, range) => {
-    const opened = await store.open(key, range);
+    const opened = await stored('reading the input', (store) => store.open(key, range));
     if (opened.etag === etag) return opened;
     opened.body.destroy();
     throw new FailureError(
       'InvalidConfiguration',
-      `s3://${store.bucket}/${key} was replaced since the batch was begun; put it back, or give another --output`,
+      `${input} was replaced since the batch was begun; put it back, or give another --output`,
     );
   };
   return { open, get: async (key) => (await open(key)).body };

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OBJECT_STORAGE_KEY } from '@slipway/contract';
 import { openObjectStore } from '@slipway/object-store';
+import { FailureError } from '../failure.ts';
 import { readCredentials } from '../fetch/credentials.ts';
 import type { Logger } from '../log.ts';
 import { type BatchStore, batch } from './batch.ts';
@@ -14,10 +15,20 @@ const STORE_TIMEOUT_MS = 15_000;
 /** Reads the command line. Throws FailureError. */
 export async function runBatch(args: readonly string[], log: Logger): Promise<void> {
   const options = batchOptions(args);
-  const keyFile = options['api-key-file'];
-  const apiKey = keyFile === undefined ? undefined : (await readFile(keyFile, 'utf8')).trim();
+  const apiKey = await keyIn(options['api-key-file']);
   const service = batchService({ url: options.service, apiKey, log });
   await batch(options, { store: storeWith(options.credentials), service, log });
+}
+
+async function keyIn(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const key = await readFile(file, 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
+    throw new FailureError(
+      'InvalidConfiguration',
+      `batch --api-key-file cannot be read (${code}); mount the Secret there`,
+    );
+  });
+  return key.trim();
 }
 
 /** The store as the mounted credential says now; opened anew when that has changed. */
