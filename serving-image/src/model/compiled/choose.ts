@@ -6,7 +6,8 @@ import { fixedRows } from '../rows.ts';
 import type { Session } from '../session.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TensorRules } from '../tensor-rules.ts';
-import { type Compiled, compileFile, isRefusal, type Proven, proveAndMeasure } from './compile.ts';
+import { compilePath } from '../worker/reading-model.ts';
+import { isRefusal, type Proven, proveAndMeasure } from './compile.ts';
 import { DiffersError } from './proof.ts';
 
 export interface ToCompile {
@@ -50,7 +51,7 @@ export async function chooseCompiled(choice: EngineChoice, model: ToCompile): Pr
 }
 
 async function tryCompiling({ path, zipMaps, session, rules, given }: ToCompile): Promise<Proven> {
-  const compiled: Compiled = compileFile(path, zipMaps);
+  const compiled = await compilePath(path, zipMaps);
   const { outputs, inputs } = session;
   return proveAndMeasure(compiled, session, { rules, given, outputs, size: fixedRows(inputs) });
 }

@@ -7,12 +7,20 @@ import { sliceRows, type Tensor, type TensorSpec } from '../tensor.ts';
 import { type Graph, NotCompiledError } from './graph.ts';
 import { type Plan, planGraph } from './plan.ts';
 import { type Points, pointsOf } from './points.ts';
+import { prepare } from './prepare.ts';
 import { DiffersError, type ProofOptions, prove, type Score } from './proof.ts';
 import { proofRows } from './proof-rows.ts';
 import { readGraph } from './read-graph.ts';
 
 /** A larger file is left to the runtime: it would be held in memory beside it while it is compiled. */
 const MOST_BYTES = 256 * 1024 * 1024;
+
+/** A model that was read: plain data, of which `planModel` makes a scorer. */
+export interface ReadModel {
+  /** Prepared. */
+  readonly graph: Graph;
+  readonly points: Points;
+}
 
 /** A model that was compiled, and has yet to show that it says what the runtime says. */
 export interface Compiled {
@@ -21,18 +29,27 @@ export interface Compiled {
 }
 
 /** Throws NotCompiledError for a model that is left to the runtime, and why. */
-export function compileFile(path: string, zipMaps: ZipMapPlan | undefined): Compiled {
+export const compileFile = (path: string, zipMaps: ZipMapPlan | undefined): Compiled =>
+  planModel(readModelFile(path, zipMaps));
+
+/** As `compileFile`, for a model in memory without ZipMap. */
+export const compileModel = (file: Buffer): Compiled => planModel(readModel(file));
+
+/** Throws NotCompiledError. */
+export const planModel = ({ graph, points }: ReadModel): Compiled => ({ plan: planGraph(graph), points });
+
+/** What takes long of `compileFile`. Throws NotCompiledError. */
+export function readModelFile(path: string, zipMaps: ZipMapPlan | undefined): ReadModel {
   const { size } = statSync(path);
   if (size > MOST_BYTES) throw new NotCompiledError(`the file has ${Math.round(size / 2 ** 20)} MB`);
   const file = readFileSync(path);
-  return compileModel(zipMaps ? rewrite(file, zipMaps) : file);
+  return readModel(zipMaps ? rewrite(file, zipMaps) : file);
 }
 
-/** As `compileFile`, for a model in memory without ZipMap. */
-export function compileModel(file: Buffer): Compiled {
+function readModel(file: Buffer): ReadModel {
   try {
     const graph: Graph = readGraph(file);
-    return { plan: planGraph(graph), points: pointsOf(graph) };
+    return { graph: prepare(graph), points: pointsOf(graph) };
   } catch (error) {
     // A file that our reader cannot follow may still be one that the runtime can.
     if (error instanceof MalformedError || error instanceof RangeError) throw new NotCompiledError(error.message);

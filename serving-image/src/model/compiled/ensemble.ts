@@ -63,22 +63,25 @@ export function oldEnsemble(node: GraphNode, votes: 'class' | 'target', inputIsD
   sameLength(ids.length, trees, thresholds, modes, yes, no, features);
   const { roots, placeOf } = places(trees, ids);
   const leaves = leavesOf(node, votes, placeOf, ids.length);
-  const isLeaf = Uint8Array.from(modes, (mode) => (mode === 'LEAF' ? 1 : 0));
-  const child = (of: Float64Array) =>
-    Int32Array.from(of, (id, i) => {
-      if (isLeaf[i] === 1) return 0;
-      const place = placeOf(trees[i] as number, id);
-      return isLeaf[place] === 1 ? -1 - place : place;
-    });
+  const { numbers: modeNumbers, isLeaf } = modesOf(modes);
+  const child = (of: Float64Array): Int32Array => {
+    const children = new Int32Array(of.length);
+    for (let i = 0; i < children.length; i++) {
+      if (isLeaf[i] === 1) continue;
+      const place = placeOf(trees[i] as number, of[i] as number);
+      children[i] = isLeaf[place] === 1 ? -1 - place : place;
+    }
+    return children;
+  };
   const missing = ints(node, 'nodes_missing_value_tracks_true');
   return assemble(node, {
     splits: {
-      modes: Uint8Array.from(modes, (mode, i) => (isLeaf[i] === 1 ? 0 : modeOf(mode.replace('BRANCH_', '')))),
-      features: Int32Array.from(features),
+      modes: modeNumbers,
+      features: new Int32Array(features),
       thresholds,
       yes: child(yes),
       no: child(no),
-      missingYes: missing.includes(1) ? Uint8Array.from(missing) : undefined,
+      missingYes: missing.includes(1) ? new Uint8Array(missing) : undefined,
       roots: roots.map((root) => (isLeaf[root] === 1 ? -1 - root : root)),
     },
     leaves,
@@ -88,6 +91,22 @@ export function oldEnsemble(node: GraphNode, votes: 'class' | 'target', inputIsD
     base: numbers(node, 'base_values') ?? new Float32Array(0),
     inputIsDouble,
   });
+}
+
+/** What each node asks, as a number, and which are leaves. */
+function modesOf(names: readonly string[]) {
+  const numbers = new Uint8Array(names.length);
+  const isLeaf = new Uint8Array(names.length);
+  let [last, mode] = ['', 0];
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    if (name === 'LEAF') isLeaf[i] = 1;
+    else {
+      if (name !== last) [last, mode] = [name, modeOf(name.replace('BRANCH_', ''))];
+      numbers[i] = mode;
+    }
+  }
+  return { numbers, isLeaf };
 }
 
 function modeOf(name: string): number {
@@ -105,32 +124,50 @@ function aggregateOf(name: string): Aggregate {
 /** Where the nodes of each tree lie. Nodes come tree by tree, and are usually numbered as they lie. */
 function places(trees: Float64Array, ids: Float64Array) {
   const firstOf = new Map<number, number>();
-  const inOrder = trees.every((tree, i) => {
-    if (!firstOf.has(tree)) firstOf.set(tree, i);
-    return (
-      ids[i] === i - (firstOf.get(tree) as number) && (i === 0 || trees[i - 1] === tree || firstOf.get(tree) === i)
-    );
-  });
-  const roots = Int32Array.from(firstOf.values());
-  if (inOrder) {
-    const placeOf = (tree: number, id: number): number => {
-      const place = (firstOf.get(tree) ?? -1) + id;
-      if (trees[place] !== tree || ids[place] !== id) throw new NotCompiledError('its trees have loose ends');
-      return place;
-    };
-    return { roots, placeOf };
+  let inOrder = true;
+  for (let i = 0; i < trees.length; i++) {
+    const tree = trees[i] as number;
+    if (i > 0 && tree === trees[i - 1]) {
+      if (ids[i] !== (ids[i - 1] as number) + 1) inOrder = false;
+    } else if (firstOf.has(tree)) inOrder = false;
+    else {
+      firstOf.set(tree, i);
+      if (ids[i] !== 0) inOrder = false;
+    }
   }
-  const known = new Map<number, Map<number, number>>();
-  trees.forEach((tree, i) => {
-    if (!known.has(tree)) known.set(tree, new Map());
-    known.get(tree)?.set(ids[i] as number, i);
-  });
-  const placeOf = (tree: number, id: number): number => {
-    const place = known.get(tree)?.get(id);
-    if (place === undefined) throw new NotCompiledError('its trees have loose ends');
+  const roots = Int32Array.from(firstOf.values());
+  return { roots, placeOf: inOrder ? placesInOrder(trees, firstOf) : placesAnywhere(trees, ids) };
+}
+
+const looseEnds = (): NotCompiledError => new NotCompiledError('its trees have loose ends');
+
+function placesInOrder(trees: Float64Array, firstOf: ReadonlyMap<number, number>) {
+  // Who asks usually asks of the same tree many times.
+  let [last, first] = [Number.NaN, -1];
+  return (tree: number, id: number): number => {
+    if (tree !== last) [last, first] = [tree, firstOf.get(tree) ?? -1];
+    const place = first + id;
+    if (first === -1 || !(id >= 0) || trees[place] !== tree) throw looseEnds();
     return place;
   };
-  return { roots, placeOf };
+}
+
+function placesAnywhere(trees: Float64Array, ids: Float64Array) {
+  const known = new Map<number, Map<number, number>>();
+  for (let i = 0; i < trees.length; i++) {
+    const tree = trees[i] as number;
+    let own = known.get(tree);
+    if (!own) {
+      own = new Map();
+      known.set(tree, own);
+    }
+    own.set(ids[i] as number, i);
+  }
+  return (tree: number, id: number): number => {
+    const place = known.get(tree)?.get(id);
+    if (place === undefined) throw looseEnds();
+    return place;
+  };
 }
 
 /** The votes sorted by the place of their leaf, each leaf's in the order of the file. */
@@ -147,19 +184,24 @@ function leavesOf(
   ];
   const said = numbers(node, `${votes}_weights`) ?? new Float32Array(0);
   sameLength(given.length, trees, ids, said);
-  const place = Int32Array.from(given, (_, i) => placeOf(trees[i] as number, ids[i] as number));
+  const place = new Int32Array(given.length);
   const from = new Int32Array(nodes + 1);
-  for (const at of place) from[at + 1] = (from[at + 1] as number) + 1;
+  for (let i = 0; i < place.length; i++) {
+    const at = placeOf(trees[i] as number, ids[i] as number);
+    place[i] = at;
+    from[at + 1] = (from[at + 1] as number) + 1;
+  }
   for (let i = 0; i < nodes; i++) from[i + 1] = (from[i + 1] as number) + (from[i] as number);
   const next = from.slice();
   const targets = new Int32Array(given.length);
   const weights = said.slice() as Threshold;
-  place.forEach((at, i) => {
+  for (let i = 0; i < place.length; i++) {
+    const at = place[i] as number;
     const to = next[at] as number;
     next[at] = to + 1;
     targets[to] = given[i] as number;
     weights[to] = said[i] as number;
-  });
+  }
   return { from, targets, weights };
 }
 
@@ -183,40 +225,47 @@ export function newEnsemble(node: GraphNode, inputIsDouble: boolean): Ensemble {
   if (!modes || attributeOf(node, 'membership_values').tensor) throw new NotCompiledError('its trees ask for sets');
   sameLength(features.length, thresholds, modes, yes, no, yesIsLeaf, noIsLeaf);
   if (modes.some((mode) => mode >= MODES.length)) throw new NotCompiledError('its trees ask for sets');
-  const targets = Int32Array.from(ints(node, 'leaf_targetids'));
+  const targets = new Int32Array(ints(node, 'leaf_targetids'));
   const weights = numbers(node, 'leaf_weights') ?? new Float32Array(0);
   sameLength(targets.length, weights);
-  const child = (of: Float64Array, isLeaf: Float64Array) =>
-    Int32Array.from(of, (id, i) => {
-      if (!(id >= 0 && id < (isLeaf[i] === 0 ? features : targets).length)) {
-        throw new NotCompiledError('its trees have loose ends');
-      }
-      return isLeaf[i] === 0 ? id : -1 - id;
-    });
+  const child = (of: Float64Array, isLeaf: Float64Array): Int32Array => {
+    const children = new Int32Array(of.length);
+    for (let i = 0; i < children.length; i++) {
+      const id = of[i] as number;
+      if (!(id >= 0 && id < (isLeaf[i] === 0 ? features : targets).length)) throw looseEnds();
+      children[i] = isLeaf[i] === 0 ? id : -1 - id;
+    }
+    return children;
+  };
   const missing = ints(node, 'nodes_missing_value_tracks_true');
   const roots = Int32Array.from(ints(node, 'tree_roots'));
-  if (roots.some((root) => root < 0 || root >= features.length))
-    throw new NotCompiledError('its trees have loose ends');
+  if (roots.some((root) => root < 0 || root >= features.length)) throw looseEnds();
   const transform = TRANSFORMS[intOf(node, 'post_transform', 0)];
   const aggregate = AGGREGATES[intOf(node, 'aggregate_function', 1)];
   if (!transform || !aggregate) throw new NotCompiledError('its trees end in a transformation that is not known');
   return assemble(node, {
     splits: {
-      modes: Uint8Array.from(modes),
-      features: Int32Array.from(features),
+      modes: new Uint8Array(modes),
+      features: new Int32Array(features),
       thresholds,
       yes: child(yes, yesIsLeaf),
       no: child(no, noIsLeaf),
-      missingYes: missing.includes(1) ? Uint8Array.from(missing) : undefined,
+      missingYes: missing.includes(1) ? new Uint8Array(missing) : undefined,
       roots,
     },
-    leaves: { from: Int32Array.from({ length: targets.length + 1 }, (_, i) => i), targets, weights },
+    leaves: { from: counting(targets.length + 1), targets, weights },
     targets: intOf(node, 'n_targets', 1),
     aggregate,
     transform,
     base: new Float32Array(0),
     inputIsDouble,
   });
+}
+
+function counting(length: number): Int32Array {
+  const numbers = new Int32Array(length);
+  for (let i = 0; i < length; i++) numbers[i] = i;
+  return numbers;
 }
 
 interface Parts extends Pick<Ensemble, 'targets' | 'aggregate' | 'transform' | 'base'> {
@@ -234,7 +283,7 @@ function assemble(node: GraphNode, parts: Parts): Ensemble {
   const targets = parts.targets === 0 ? (labels?.length ?? 0) : parts.targets;
   if (splits.roots.length === 0 || targets < 1) throw new NotCompiledError('it has an operator without trees');
   if (leaves.targets.some((target) => target < 0 || target >= targets) || leaves.from.length > MAX_LEAVES) {
-    throw new NotCompiledError('its trees have loose ends');
+    throw looseEnds();
   }
   if (splits.features.some((feature) => feature < 0)) throw new NotCompiledError('its trees ask for no feature');
   const isDouble = splits.thresholds instanceof Float64Array;
@@ -253,9 +302,15 @@ function assemble(node: GraphNode, parts: Parts): Ensemble {
     transform: parts.transform,
     base,
     isDouble,
-    voted: new Set(leaves.targets),
+    voted: votedFor(leaves.targets, targets),
     hasNegative: leaves.weights.some((weight) => weight < 0),
   };
+}
+
+function votedFor(votes: Int32Array, targets: number): ReadonlySet<number> {
+  const voted = new Set<number>();
+  for (let i = 0; i < votes.length && voted.size < targets; i++) voted.add(votes[i] as number);
+  return voted;
 }
 
 function votesOf(splits: Splits, leaves: Leaves, targets: number, aggregate: Aggregate): Votes {

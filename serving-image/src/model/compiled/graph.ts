@@ -1,5 +1,6 @@
 /** A graph as the compiler sees it: nodes in an order in which they can be computed, with everything they carry in memory. */
 import type { Tensor, TensorType } from '../tensor.ts';
+import type { Ensemble } from './ensemble.ts';
 
 /** What a node says beside its inputs; each kind under its own name, as ONNX has them. */
 export interface Attribute {
@@ -22,6 +23,8 @@ export interface GraphNode {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** Of a tree operator in a graph that was prepared. */
+  readonly trees?: Ensemble;
 }
 
 /** `dims` are absent where the file does not say them; -1 stands for an open size. */

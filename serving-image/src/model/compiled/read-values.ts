@@ -18,9 +18,11 @@ class Cursor {
   /** Of a delimited field. */
   from = 0;
   until = 0;
+  private readonly view: DataView;
 
   constructor(bytes: Buffer, from: number, end: number) {
     this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.at = from;
     this.end = end;
   }
@@ -43,26 +45,30 @@ class Cursor {
 
   /** A whole number, signed as int64 is. Throws NotCompiledError for one that a double does not hold. */
   varint(): number {
-    let [low, high] = [0, 0];
-    for (let shift = 0; shift < 70; shift += 7) {
-      if (this.at >= this.end) throw new MalformedError(`a number runs past byte ${this.end}`);
-      const byte = this.bytes[this.at++] as number;
-      const bits = byte & 0x7f;
-      if (shift < 28) low += bits * 2 ** shift;
-      else high += bits * 2 ** (shift - 28);
-      if (byte < 0x80) return signed(low, high);
+    // Most are small: a forest has millions of them.
+    const first = this.at < this.end ? (this.bytes[this.at] as number) : 0x80;
+    if (first < 0x80) {
+      this.at++;
+      return first;
     }
-    throw new MalformedError(`a number at byte ${this.at} is too long`);
+    return this.longVarint();
   }
 
   float(): number {
     this.take(4);
-    return this.bytes.readFloatLE(this.at - 4);
+    return this.view.getFloat32(this.at - 4, true);
   }
 
   double(): number {
     this.take(8);
-    return this.bytes.readDoubleLE(this.at - 8);
+    return this.view.getFloat64(this.at - 8, true);
+  }
+
+  /** True when the next field has the same tag, of one byte; it is then passed. */
+  isAgain(tag: number): boolean {
+    if (this.at >= this.end || this.bytes[this.at] !== tag) return false;
+    this.at++;
+    return true;
   }
 
   text(): string {
@@ -75,6 +81,19 @@ class Cursor {
     else if (this.wire === FIXED64) this.take(8);
     else if (this.wire === FIXED32) this.take(4);
     else if (this.wire !== DELIMITED) throw new MalformedError(`unknown wire type ${this.wire}`);
+  }
+
+  private longVarint(): number {
+    let [low, high] = [0, 0];
+    for (let shift = 0; shift < 70; shift += 7) {
+      if (this.at >= this.end) throw new MalformedError(`a number runs past byte ${this.end}`);
+      const byte = this.bytes[this.at++] as number;
+      const bits = byte & 0x7f;
+      if (shift < 28) low += bits << shift;
+      else high += bits * 2 ** (shift - 28);
+      if (byte < 0x80) return high === 0 ? low : signed(low, high);
+    }
+    throw new MalformedError(`a number at byte ${this.at} is too long`);
   }
 
   private take(length: number): void {
@@ -111,26 +130,77 @@ class Numbers<T extends Float32Array | Float64Array> {
   }
 
   taken(): T {
-    return this.values.slice(0, this.count) as T;
+    return this.values.subarray(0, this.count) as T;
   }
 }
 
 const floats = () => new Numbers((length) => new Float32Array(length));
 const doubles = () => new Numbers((length) => new Float64Array(length));
 
-type ReadOne = (cursor: Cursor) => number;
-const asVarint: ReadOne = (cursor) => cursor.varint();
-const asFloat: ReadOne = (cursor) => cursor.float();
-const asDouble: ReadOne = (cursor) => cursor.double();
+/** The tag of a field as its one byte; a number that no byte equals where it has more. */
+const tagOf = ({ number, wire }: Cursor): number => (number < 16 ? number * 8 + wire : -1);
 
-/** One entry of a repeated field, or a packed run of them. */
-function collect(cursor: Cursor, into: Numbers<Float32Array | Float64Array>, read: ReadOne): void {
+/** One entry of a repeated field and those that follow it, or a packed run of them. */
+function collectFloats(cursor: Cursor, into: Numbers<Float32Array | Float64Array>): void {
+  const tag = tagOf(cursor);
   if (cursor.wire !== DELIMITED) {
-    into.push(read(cursor));
+    do into.push(cursor.float());
+    while (cursor.isAgain(tag));
     return;
   }
   const packed = new Cursor(cursor.bytes, cursor.from, cursor.until);
-  while (packed.at < packed.end) into.push(read(packed));
+  while (packed.at < packed.end) into.push(packed.float());
+}
+
+/** As `collectFloats`. */
+function collectWholes(cursor: Cursor, into: Numbers<Float64Array>): void {
+  const tag = tagOf(cursor);
+  if (cursor.wire !== DELIMITED) {
+    do into.push(cursor.varint());
+    while (cursor.isAgain(tag));
+    return;
+  }
+  const packed = new Cursor(cursor.bytes, cursor.from, cursor.until);
+  while (packed.at < packed.end) into.push(packed.varint());
+}
+
+/** As `collectFloats`. */
+function collectDoubles(cursor: Cursor, into: Numbers<Float64Array>): void {
+  if (cursor.wire !== DELIMITED) {
+    into.push(cursor.double());
+    return;
+  }
+  const packed = new Cursor(cursor.bytes, cursor.from, cursor.until);
+  while (packed.at < packed.end) into.push(packed.double());
+}
+
+/** Texts of which the same few come again and again are made once: a forest says of every node what it asks. */
+class Texts {
+  readonly all: string[] = [];
+  private readonly recent: { readonly bytes: Buffer; readonly text: string }[] = [];
+
+  push(cursor: Cursor): void {
+    if (cursor.wire !== DELIMITED) throw new MalformedError(`field ${cursor.number} has wire type ${cursor.wire}`);
+    const length = cursor.until - cursor.from;
+    for (const { bytes, text } of this.recent) {
+      if (bytes.length === length && isAt(cursor.bytes, cursor.from, bytes)) {
+        this.all.push(text);
+        return;
+      }
+    }
+    const text = cursor.text();
+    this.all.push(text);
+    if (this.recent.length === RECENT) this.recent.pop();
+    this.recent.unshift({ bytes: cursor.bytes.subarray(cursor.from, cursor.until), text });
+  }
+}
+
+const RECENT = 4;
+
+function isAt(bytes: Buffer, from: number, text: Buffer): boolean {
+  // Texts of one length usually differ at their end.
+  for (let i = text.length - 1; i >= 0; i--) if (bytes[from + i] !== text[i]) return false;
+  return true;
 }
 
 /** Where a message lies in the file. */
@@ -142,7 +212,7 @@ export interface Range {
 /** The attribute between two positions, and its name. Throws MalformedError, NotCompiledError. */
 export function readAttribute(bytes: Buffer, { start, end }: Range): { name: string; value: Attribute } {
   const cursor = new Cursor(bytes, start, end);
-  const lists = { floats: floats(), ints: doubles(), texts: [] as string[] };
+  const lists = { floats: floats(), ints: doubles(), texts: new Texts() };
   const value: { -readonly [K in keyof Attribute]: Attribute[K] } = {};
   let name = '';
   const readers: Readonly<Record<number, () => void>> = {
@@ -161,9 +231,9 @@ export function readAttribute(bytes: Buffer, { start, end }: Range): { name: str
     5: () => {
       value.tensor = readTensor(bytes, { start: cursor.from, end: cursor.until }).tensor;
     },
-    7: () => collect(cursor, lists.floats, asFloat),
-    8: () => collect(cursor, lists.ints, asVarint),
-    9: () => void lists.texts.push(cursor.text()),
+    7: () => collectFloats(cursor, lists.floats),
+    8: () => collectWholes(cursor, lists.ints),
+    9: () => lists.texts.push(cursor),
     20: () => void cursor.varint(),
   };
   while (cursor.next()) {
@@ -171,7 +241,7 @@ export function readAttribute(bytes: Buffer, { start, end }: Range): { name: str
     if (read) read();
     else cursor.skip();
   }
-  const taken = { floats: lists.floats.taken(), ints: lists.ints.taken(), texts: lists.texts };
+  const taken = { floats: lists.floats.taken(), ints: lists.ints.taken(), texts: lists.texts.all };
   return {
     name,
     value: {
@@ -209,21 +279,21 @@ export function readTensor(bytes: Buffer, { start, end }: Range): { name: string
   let type = 0;
   let raw: Buffer | undefined;
   const readers: Readonly<Record<number, () => void>> = {
-    1: () => collect(cursor, dims, asVarint),
+    1: () => collectWholes(cursor, dims),
     2: () => {
       type = cursor.varint();
     },
-    4: () => collect(cursor, numbers, asFloat),
-    5: () => collect(cursor, numbers, asVarint),
+    4: () => collectFloats(cursor, numbers),
+    5: () => collectWholes(cursor, numbers),
     6: () => void texts.push(cursor.text()),
-    7: () => collect(cursor, numbers, asVarint),
+    7: () => collectWholes(cursor, numbers),
     8: () => {
       name = cursor.text();
     },
     9: () => {
       raw = bytes.subarray(cursor.from, cursor.until);
     },
-    10: () => collect(cursor, numbers, asDouble),
+    10: () => collectDoubles(cursor, numbers),
     14: () => {
       if (cursor.varint() !== 0) throw new NotCompiledError('it keeps data in another file');
     },

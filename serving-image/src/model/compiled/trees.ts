@@ -1,6 +1,6 @@
 /** The tree operators as kernels. Sums are formed in the order and with the rounding of the runtime, so ties stay ties. */
 import type { Tensor, TensorData } from '../tensor.ts';
-import { type Aggregate, type Ensemble, newEnsemble, oldEnsemble } from './ensemble.ts';
+import type { Aggregate, Ensemble } from './ensemble.ts';
 import type { Layout, Threshold } from './forest.ts';
 import { type GraphNode, NotCompiledError } from './graph.ts';
 import { attributeOf, given, type Kernel, type MakeKernel, matrixOf } from './kernel.ts';
@@ -181,25 +181,31 @@ function addSingles(scores: Threshold, at: number, targetOf: Int32Array, values:
 /** Compares as the runtime does: rows of doubles as doubles. */
 const isDoubleInput = (type: Tensor['type']): boolean => type === 'float64';
 
-/** A kernel for each type of input, made when the first of it comes: at load. */
-function byInput(make: (inputIsDouble: boolean) => Kernel): Kernel {
-  const made = new Map<boolean, Kernel>();
+/** The trees of a prepared node. */
+function treesOf({ trees }: GraphNode): Ensemble {
+  if (!trees) throw new NotCompiledError('its trees were not laid out');
+  return trees;
+}
+
+/** The kernel for rows of the type that the trees were laid out for. */
+function forItsType({ layout, isDouble }: Ensemble, kernel: Kernel): Kernel {
+  const takesDoubles = layout.values instanceof Float64Array;
   return (inputs, room) => {
-    const isDouble = isDoubleInput(given(inputs).type);
-    const kernel = made.get(isDouble) ?? make(isDouble);
-    made.set(isDouble, kernel);
+    // Trees of doubles compare any row as doubles.
+    if (isDoubleInput(given(inputs).type) !== takesDoubles && !isDouble) {
+      throw new NotCompiledError('its trees were laid out for rows of another type');
+    }
     return kernel(inputs, room);
   };
 }
 
-function regress(ensemble: Ensemble, outputIsDouble: boolean): Kernel {
+function regress(ensemble: Ensemble, type: 'float32' | 'float64' = 'float32'): Kernel {
   const { targets, aggregate, base, isDouble, layout, transform: post } = ensemble;
   const sums = sumTrees(ensemble);
   const trees = layout.roots.length;
   const row = isDouble ? new Float64Array(targets) : new Float32Array(targets);
   const hasBase = base.length === targets;
   const divisor = aggregate === 'AVERAGE' ? trees : 1;
-  const type = outputIsDouble ? 'float64' : 'float32';
   return (inputs, room) => {
     const { scores } = sums(given(inputs));
     const out = room(type, scores.length) as Float64Array;
@@ -216,10 +222,16 @@ function regress(ensemble: Ensemble, outputIsDouble: boolean): Kernel {
   };
 }
 
-export const treeRegressor: MakeKernel = (node) =>
-  byInput((isDouble) => regress(oldEnsemble(node, 'target', isDouble), false));
+export const treeRegressor: MakeKernel = (node) => forItsType(treesOf(node), regress(treesOf(node)));
 
-export const treeEnsemble: MakeKernel = (node) => byInput((isDouble) => regress(newEnsemble(node, isDouble), isDouble));
+/** Of rows of doubles the sums are given as doubles. */
+export const treeEnsemble: MakeKernel = (node) => {
+  const trees = treesOf(node);
+  const [single, double] = [regress(trees), regress(trees, 'float64')];
+  return forItsType(trees, (inputs, room) =>
+    isDoubleInput(given(inputs).type) ? double(inputs, room) : single(inputs, room),
+  );
+};
 
 /** A classifier's labels: how many, of what type, and how the one at a position is put out. */
 export interface Labels {
@@ -235,8 +247,7 @@ export function labelsOf(node: GraphNode, names: { readonly texts: string; reado
   return { count: all.length, type: texts ? 'string' : 'int64', all };
 }
 
-export const treeClassifier: MakeKernel = (node) =>
-  byInput((isDouble) => classify(node, oldEnsemble(node, 'class', isDouble)));
+export const treeClassifier: MakeKernel = (node) => forItsType(treesOf(node), classify(node, treesOf(node)));
 
 function classify(node: GraphNode, ensemble: Ensemble): Kernel {
   const { targets, isDouble } = ensemble;

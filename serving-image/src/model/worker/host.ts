@@ -1,6 +1,9 @@
 /** The second thread: opens the model, computes what it is asked in the order it is asked, and ends when told to. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { asFailure } from '../../failure.ts';
+import { readModelFile } from '../compiled/compile.ts';
+import { NotCompiledError } from '../compiled/graph.ts';
+import { memoryOf } from '../compiled/prepare.ts';
 import { inspectModel } from '../onnx/inspect.ts';
 import { readingFile } from '../onnx/reading.ts';
 import { openSession, type Session } from '../session.ts';
@@ -11,12 +14,23 @@ export async function hostModel(): Promise<void> {
   const data = workerData as ThreadData;
   try {
     if ('modelHost' in data) return serveOrders(await openSession(data.modelHost));
-    report({ kind: 'inspected', summary: readingFile(data.modelFile, inspectModel) });
+    if ('toCompile' in data) readForCompiler(data.toCompile);
+    else report({ kind: 'inspected', summary: readingFile(data.modelFile, inspectModel) });
   } catch (error) {
     const { reason, message } = asFailure(error);
     report({ kind: 'refused', reason, message });
   }
   parentPort?.close();
+}
+
+function readForCompiler({ path, zipMaps }: Extract<ThreadData, { toCompile: unknown }>['toCompile']): void {
+  try {
+    const model = readModelFile(path, zipMaps);
+    report({ kind: 'read', model }, memoryOf(model.graph));
+  } catch (error) {
+    if (!(error instanceof NotCompiledError)) throw error;
+    report({ kind: 'refused', reason: 'UnsupportedOperator', message: error.message });
+  }
 }
 
 function serveOrders(session: Session): void {

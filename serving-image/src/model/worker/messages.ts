@@ -1,16 +1,22 @@
 /** What the thread that answers requests and the thread that computes the model say to each other. */
 import { isMainThread, workerData } from 'node:worker_threads';
 import type { FailureReason } from '@slipway/contract';
+import type { ReadModel } from '../compiled/compile.ts';
 import type { ModelSummary } from '../onnx/inspect.ts';
+import type { ZipMapPlan } from '../onnx/zip-map.ts';
 import type { ModelSource } from '../session.ts';
 import { type Tensor, type TensorSpec, type TensorType, viewOf } from '../tensor.ts';
 
-/** What the second thread is started with: a model to compute, or a file to look through. */
-export type ThreadData = { readonly modelHost: ModelSource } | { readonly modelFile: string };
+/** What the second thread is started with: a model to compute, a file to look through, or one to read for the compiler. */
+export type ThreadData =
+  | { readonly modelHost: ModelSource }
+  | { readonly modelFile: string }
+  | { readonly toCompile: { readonly path: string; readonly zipMaps: ZipMapPlan | undefined } };
+
+const WORK = ['modelHost', 'modelFile', 'toCompile'];
 
 /** True in the thread that works on a model: the program then has nothing else to do. */
-export const isModelHost = (): boolean =>
-  !isMainThread && ('modelHost' in Object(workerData) || 'modelFile' in Object(workerData));
+export const isModelHost = (): boolean => !isMainThread && WORK.some((work) => work in Object(workerData));
 
 export type Order =
   | { readonly kind: 'run'; readonly id: number; readonly inputs: readonly SentTensor[] }
@@ -19,6 +25,7 @@ export type Order =
 export type Report =
   | { readonly kind: 'opened'; readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] }
   | { readonly kind: 'inspected'; readonly summary: ModelSummary }
+  | { readonly kind: 'read'; readonly model: ReadModel }
   | { readonly kind: 'refused'; readonly reason: FailureReason; readonly message: string }
   | { readonly kind: 'done'; readonly id: number; readonly outputs: readonly SentTensor[] }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string };
