@@ -163,3 +163,10 @@ test('the last words of a crash are in the message', () => {
   const [facts] = podFacts([pod(crashing(3, ended(139, 'Segmentation fault')))]);
   assert.match(facts?.fault?.message ?? '', /3 times.*exit code 139: Segmentation fault/);
 });
+
+test('the status shows what a server said of itself, and nothing of what its clients sent', () => {
+  const line = JSON.stringify({ level: 'info', module: 'slipway.serving', input: { age: 4711 } });
+  const [facts] = podFacts([pod(crashing(3, ended(139, `${line}\nSegmentation fault\n${line}`)))]);
+  assert.match(facts?.fault?.message ?? '', /exit code 139: Segmentation fault$/);
+  assert.match(facts?.crash?.message ?? '', /exit code 139: Segmentation fault$/);
+});

@@ -10,6 +10,7 @@ import {
 } from '../../api/pod.ts';
 import { VERSION_LABEL } from '../model-version/api.ts';
 import { Reason } from './api.ts';
+import { lastWordsOf } from './last-words.ts';
 import { DIGEST_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER, TEMPLATE_ANNOTATION } from './names.ts';
 import type { ReleaseId } from './release.ts';
 import type { Problem } from './versions.ts';
@@ -123,7 +124,8 @@ const isOutOfMemory = ({ reason, exitCode, message = '' }: Terminated): boolean 
   reason === 'OOMKilled' || (exitCode === ABORTED && message.includes('JavaScript heap out of memory'));
 
 const lastWords = (ended: Terminated): string => {
-  const words = (parseTerminationMessage(ended.message)?.message ?? ended.message ?? '').trim().slice(-LOG_TAIL);
+  const told = parseTerminationMessage(ended.message)?.message.trim().slice(-LOG_TAIL);
+  const words = told ?? lastWordsOf(ended.message ?? '', LOG_TAIL);
   return words ? `: ${words}` : '';
 };
 
