@@ -13,6 +13,7 @@ import { type Command, freePort } from './processes.ts';
 export const SERVERS = [
   'slipway',
   'slipway-onnxruntime',
+  'slipway-no-log',
   'bare-http',
   'constant',
   'raw-net',
@@ -255,6 +256,13 @@ const described: Readonly<Record<ServerName, Described>> = {
     command: slipway({ engine: 'onnxruntime' }),
     versions: slipwayVersions,
     output: 'label',
+  },
+  'slipway-no-log': {
+    label: 'Slipway, prediction log off',
+    role: 'variant',
+    kinds: ALL_OF_OURS,
+    command: slipway({ predictionLog: { enabled: false } }),
+    versions: slipwayVersions,
   },
   'bare-http': {
     label: 'bare node:http, our pipeline',
