@@ -168,5 +168,4 @@ test('the status shows what a server said of itself, and nothing of what its cli
   const line = JSON.stringify({ level: 'info', module: 'slipway.serving', input: { age: 4711 } });
   const [facts] = podFacts([pod(crashing(3, ended(139, `${line}\nSegmentation fault\n${line}`)))]);
   assert.match(facts?.fault?.message ?? '', /exit code 139: Segmentation fault$/);
-  assert.match(facts?.crash?.message ?? '', /exit code 139: Segmentation fault$/);
 });
