@@ -58,6 +58,7 @@ integration: images ## Tests against real Postgres, MinIO and API server
 	@$(IN_CLUSTER) node scripts/tests.ts integration
 
 e2e: install ## End-to-end tests on Kubernetes
+	@node test/cluster/cli.ts metrics || echo 'without metrics-server the test of autoscaling is skipped'
 	@$(IN_CLUSTER) node scripts/tests.ts e2e
 
 test: ## Everything that must hold
