@@ -64,6 +64,22 @@ test('a version that is turned down while somebody waits is told with the reason
   assert.match(((await response.json()) as { detail: string }).detail, /Version 3 does not answer.*ParityFailed/);
 });
 
+test('however much the operator has to say, an answer stays within a kilobyte', async (t) => {
+  const message = 'a long story. '.repeat(300);
+  const endings: Told[] = [
+    told({ detail: message }, 409),
+    told({ detail: [{ loc: ['body', 'version'], msg: message, type: 'value_error' }] }, 422),
+    told({ ...rolling, status: 'FAILED', error: { reason: 'VersionRejected', message } }),
+  ];
+  const { change } = await world(t, () => endings[0] as Told);
+  while (endings.length > 0) {
+    const text = await (await change({ version: '3' })).text();
+    assert.match(text, /a long story/);
+    assert.ok(Buffer.byteLength(text) <= 1024, `${text.length}`);
+    endings.shift();
+  }
+});
+
 test('what the operator refuses is passed on in its words', async (t) => {
   const refusals = [403, 404, 409];
   const { change } = await world(t, () => told({ detail: 'in its words' }, refusals[0]));

@@ -12,7 +12,7 @@ import { methodNotAllowed, notReady, overloaded, Refusal } from '../request/refu
 import type { ServerState } from '../request/state.ts';
 import { invalid, parsedBody } from './fastapi.ts';
 import { isObject, parseJson } from './json.ts';
-import { isAway, type Operator, wantsAsync } from './operator-client.ts';
+import { isAway, type Operator, shortened, wantsAsync } from './operator-client.ts';
 
 export interface VersionOptions {
   readonly state: ServerState;
@@ -71,7 +71,8 @@ export function versionRoutes({ state, operator, waitMs, hurry }: VersionOptions
 
   function send(response: Response, { status, requested, version, error }: VersionAnswer): void {
     if (state.isDraining) response.set('connection', 'close');
-    if (status === 'FAILED') throw new Refusal(409, `Version ${requested} does not answer: ${error?.message}`);
+    if (status === 'FAILED')
+      throw new Refusal(409, `Version ${requested} does not answer: ${shortened(error?.message ?? '')}`);
     if (status === 'ROLLING_OUT' || version === undefined) {
       response.status(202).set('location', PATH).json({ status: 'ROLLING_OUT', requested, location: PATH });
       return;

@@ -70,14 +70,24 @@ const away = (): Refusal =>
 /** True when asking again later may help. */
 export const isAway = (error: unknown): boolean => error instanceof Refusal && error.status === 503;
 
+/** An answer is a kilobyte at most, whatever a condition or a rule has to say. */
+const MOST_BYTES = 900;
+
+/** The beginning of what the operator says, as much as an answer may carry. */
+export function shortened(words: string): string {
+  let most = MOST_BYTES;
+  while (Buffer.byteLength(words.slice(0, most)) > MOST_BYTES) most -= 100;
+  return words.length <= most ? words : `${words.slice(0, most)}…`;
+}
+
 function refusalOf(status: number, body: unknown): Refusal | undefined {
   const refused = Refused.safeParse(body).data;
   if (!refused || !PASSED_ON.has(status)) return undefined;
   const headers: Record<string, string> = status === 429 ? { 'retry-after': '1' } : {};
   const { detail } = refused;
-  if (typeof detail === 'string') return new Refusal(status, detail, headers);
+  if (typeof detail === 'string') return new Refusal(status, shortened(detail), headers);
   const [first] = detail;
-  return first && new Refusal(status, first.msg, headers, { type: first.type, loc: first.loc });
+  return first && new Refusal(status, shortened(first.msg), headers, { type: first.type, loc: first.loc });
 }
 
 export function operatorAt({ url, tokenDir, log }: OperatorOptions): Operator {
