@@ -27,16 +27,59 @@ interface Product {
   readonly columns: number;
 }
 
-/** a·b, where `b` has a row for every column of the result. */
-function multiply32({ a, b, rows, inner, columns }: Product, out: Numbers): void {
+/**
+ * a·b, where `b` has a row for every column of the result. Several sums are formed in step, since each waits for its own
+ * last one; each is formed in the order of its numbers.
+ */
+function multiply32(product: Product, out: Numbers): void {
+  const { columns } = product;
+  let column = 0;
+  for (; column + 3 <= columns; column += 3) threeColumns(product, column, out);
+  for (; column < columns; column++) oneColumn(product, column, out);
+}
+
+function threeColumns({ a, b, rows, inner, columns }: Product, column: number, out: Numbers): void {
+  const from = column * inner;
   for (let row = 0; row < rows; row++) {
     const at = row * inner;
-    for (let column = 0; column < columns; column++) {
-      const from = column * inner;
-      let sum = 0;
-      for (let k = 0; k < inner; k++) sum = fround(sum + (a[at + k] as number) * (b[from + k] as number));
-      out[row * columns + column] = sum;
+    let [x, y, z] = [0, 0, 0];
+    for (let k = 0; k < inner; k++) {
+      const value = a[at + k] as number;
+      x = fround(x + value * (b[from + k] as number));
+      y = fround(y + value * (b[from + inner + k] as number));
+      z = fround(z + value * (b[from + 2 * inner + k] as number));
     }
+    const to = row * columns + column;
+    out[to] = x;
+    out[to + 1] = y;
+    out[to + 2] = z;
+  }
+}
+
+function oneColumn({ a, b, rows, inner, columns }: Product, column: number, out: Numbers): void {
+  const from = column * inner;
+  let row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const at = row * inner;
+    let [w, x, y, z] = [0, 0, 0, 0];
+    for (let k = 0; k < inner; k++) {
+      const weight = b[from + k] as number;
+      w = fround(w + (a[at + k] as number) * weight);
+      x = fround(x + (a[at + inner + k] as number) * weight);
+      y = fround(y + (a[at + 2 * inner + k] as number) * weight);
+      z = fround(z + (a[at + 3 * inner + k] as number) * weight);
+    }
+    const to = row * columns + column;
+    out[to] = w;
+    out[to + columns] = x;
+    out[to + 2 * columns] = y;
+    out[to + 3 * columns] = z;
+  }
+  for (; row < rows; row++) {
+    const at = row * inner;
+    let sum = 0;
+    for (let k = 0; k < inner; k++) sum = fround(sum + (a[at + k] as number) * (b[from + k] as number));
+    out[row * columns + column] = sum;
   }
 }
 
@@ -170,18 +213,27 @@ export const linearRegressor: MakeKernel = (node): Kernel => {
   };
 };
 
+const MANY_ROWS = 16;
+const halvesOf = ({ buffer, byteOffset, length }: BigInt64Array) => new Int32Array(buffer, byteOffset, length * 2);
+
 export const linearClassifier: MakeKernel = (node): Kernel => {
   const post = transformOf(textOf(node, 'post_transform', 'NONE'));
   const labels = labelsOf(node, { texts: 'classlabels_strings', ints: 'classlabels_ints' });
   const classes = attributeOf(node, 'intercepts').floats?.length ?? 0;
   if (classes < 2 || labels.count !== classes) throw new NotCompiledError('it has a linear classifier of one class');
   const { coefficients, intercepts, inner } = lines(node, classes);
+  const low = Int32Array.from(labels.all, (label) =>
+    typeof label === 'bigint' ? Number(BigInt.asIntN(32, label)) : 0,
+  );
+  const high = Int32Array.from(labels.all, (label) => (typeof label === 'bigint' ? Number(label >> 32n) : 0));
   return (inputs, room) => {
     const input = given(inputs);
     const { rows, columns } = matrixOf(input);
     if (columns !== inner) throw new Error(`the linear model takes ${inner} columns, got ${columns}`);
     const out = room('float32', rows * classes) as Float32Array;
     const ids = room(labels.type, rows);
+    // Of many rows, whole numbers of 64 bits are written by halves: no object is made for any.
+    const halves = rows < MANY_ROWS || !(ids instanceof BigInt64Array) ? undefined : halvesOf(ids);
     multiply32({ a: asFloat32(input), b: coefficients, rows, inner, columns: classes }, out);
     for (let row = 0; row < rows; row++) {
       const at = row * classes;
@@ -190,7 +242,10 @@ export const linearClassifier: MakeKernel = (node): Kernel => {
         out[at + k] = (out[at + k] as number) + (intercepts[k] as number);
         if (k > 0 && (out[at + k] as number) > (out[at + best] as number)) best = k;
       }
-      ids[row] = labels.all[best] as never;
+      if (halves) {
+        halves[2 * row] = low[best] as number;
+        halves[2 * row + 1] = high[best] as number;
+      } else ids[row] = labels.all[best] as never;
       if (post !== 'NONE') transform(post, out, at, classes);
     }
     return [

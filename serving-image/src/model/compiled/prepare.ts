@@ -98,7 +98,14 @@ function lookUp(graph: Graph, node: GraphNode, trees: Ensemble): LookUp | undefi
   if (!table || !tellRows(trees, table) || !/^int(?:32|64)$/.test(tensorType(intOf(cast, 'to', 0)))) return undefined;
   const rows = table.data as Float32Array;
   return {
-    trees: { ...trees, targets: table.dims[1] as number, aggregate, votes: { kind: 'dense', table: rows.slice() } },
+    // In double precision, for the runtime forms these sums in an order of its own.
+    trees: {
+      ...trees,
+      targets: table.dims[1] as number,
+      aggregate,
+      isDouble: true,
+      votes: { kind: 'dense', table: rows.slice() },
+    },
     steps: [cast, gather, last],
     last,
   };

@@ -135,11 +135,17 @@ function adder(
   }
   if (votes.kind === 'dense') {
     const { table } = votes;
-    const one = (row: number, leaf: number): void => {
-      const [at, from] = [row * targets, leaf * targets];
-      for (let k = 0; k < targets; k++) scores[at + k] = (scores[at + k] as number) + (table[from + k] as number);
+    return {
+      row: (row, leaves) => addDense(scores, row * targets, table, targets, leaves),
+      tree: (_, from, count, leaves) => {
+        for (let i = 0, at = from * targets; i < count; i++) {
+          const end = at + targets;
+          for (let place = (leaves[i] as number) * targets; at < end; at++, place++) {
+            scores[at] = (scores[at] as number) + (table[place] as number);
+          }
+        }
+      },
     };
-    return eachLeaf(one);
   }
   const { from: start, targets: ids, weights } = votes;
   const combine = COMBINE[aggregate];
@@ -171,6 +177,26 @@ const eachLeaf = (one: (row: number, leaf: number) => void): Adder => ({
   },
 });
 
+function addDense(scores: Threshold, at: number, table: Threshold, targets: number, leaves: Threshold): void {
+  if (targets === 3) {
+    addThree(scores, at, table, leaves);
+    return;
+  }
+  for (let tree = 0; tree < leaves.length; tree++) {
+    const from = (leaves[tree] as number) * targets;
+    for (let k = 0; k < targets; k++) scores[at + k] = (scores[at + k] as number) + (table[from + k] as number);
+  }
+}
+
+function addThree(scores: Threshold, at: number, table: Threshold, leaves: Threshold): void {
+  for (let tree = 0; tree < leaves.length; tree++) {
+    const from = (leaves[tree] as number) * 3;
+    scores[at] = (scores[at] as number) + (table[from] as number);
+    scores[at + 1] = (scores[at + 1] as number) + (table[from + 1] as number);
+    scores[at + 2] = (scores[at + 2] as number) + (table[from + 2] as number);
+  }
+}
+
 function addSingles(scores: Threshold, at: number, targetOf: Int32Array, values: Threshold): void {
   for (let tree = 0; tree < targetOf.length; tree++) {
     const to = at + (targetOf[tree] as number);
@@ -190,9 +216,10 @@ function treesOf({ trees }: GraphNode): Ensemble {
 /** The kernel for rows of the type that the trees were laid out for. */
 function forItsType({ layout, isDouble }: Ensemble, kernel: Kernel): Kernel {
   const takesDoubles = layout.values instanceof Float64Array;
+  // Trees of doubles compare any row as doubles.
+  const takesSingles = !takesDoubles || isDouble;
   return (inputs, room) => {
-    // Trees of doubles compare any row as doubles.
-    if (isDoubleInput(given(inputs).type) !== takesDoubles && !isDouble) {
+    if (!(isDoubleInput(given(inputs).type) ? takesDoubles : takesSingles)) {
       throw new NotCompiledError('its trees were laid out for rows of another type');
     }
     return kernel(inputs, room);
