@@ -72,7 +72,7 @@ export function versionRoutes({ state, operator, waitMs, hurry }: VersionOptions
   function send(response: Response, { status, requested, version, error }: VersionAnswer): void {
     if (state.isDraining) response.set('connection', 'close');
     if (status === 'FAILED')
-      throw new Refusal(409, `Version ${requested} does not answer: ${shortened(error?.message ?? '')}`);
+      throw new Refusal(409, shortened(`Version ${requested} does not answer: ${error?.message}`));
     if (status === 'ROLLING_OUT' || version === undefined) {
       response.status(202).set('location', PATH).json({ status: 'ROLLING_OUT', requested, location: PATH });
       return;
