@@ -2,13 +2,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { typeName } from '../model/column.ts';
 import type { ServedModel } from '../model/served-model.ts';
-import { elementCount, type Tensor, type TensorSpec } from '../model/tensor.ts';
+import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
 import { readBinary, type SplitBody, splitBody } from './binary-tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly } from './json.ts';
 import { scanRequest } from './open-inference-scan.ts';
 import type { Scanned } from './scan/numbers.ts';
-import { InexactIntegerError, parseHead, parseTensor } from './tensor-json.ts';
+import { fitsShape, InexactIntegerError, parseHead, parseTensor } from './tensor-json.ts';
 
 export interface WantedOutput {
   /** Of the model's output. */
@@ -69,7 +69,9 @@ function parseRequest(
   numbers: ReadonlyMap<string, Scanned> = NO_NUMBERS,
 ): InferRequest {
   if (!isObject(request)) throw bad(`Expected an object with "inputs", got ${typeName(request)}`);
-  const { id, inputs } = request;
+  const { inputs } = request;
+  // Clients write null for what they do not set.
+  const id = request['id'] ?? undefined;
   if (id !== undefined && typeof id !== 'string') throw bad(`Expected "id" as a string, got ${typeName(id)}`);
   if (!Array.isArray(inputs)) throw bad(`Expected "inputs" as a list of tensors, got ${typeName(inputs)}`);
   const byName = inputsByName(inputs, model.inputs);
@@ -83,14 +85,23 @@ function parseRequest(
     const read = numbers.get(spec.name);
     return read ? tensorOf(read, spec, parseHead(input, spec, limits)) : parseTensor(input, spec, limits);
   });
+  checkRows(tensors, model.inputs);
   return { id, inputs: tensors, outputs: wantedOutputs(request, model.outputs) };
+}
+
+/** Rows are counted by the first input alone, and put beside those of others: every input must have as many. */
+function checkRows(tensors: readonly Tensor[], specs: readonly TensorSpec[]): void {
+  const rows = tensors[0]?.dims[0];
+  const index = tensors.findIndex(({ dims }) => dims[0] !== rows);
+  if (index === -1) return;
+  const [first, other] = [specs[0]?.name, specs[index]?.name].map((name) => JSON.stringify(name));
+  throw bad(`input ${other}: expected ${rows} rows like ${first}, got ${tensors[index]?.dims[0] ?? 'none'}`);
 }
 
 const NO_NUMBERS: ReadonlyMap<string, Scanned> = new Map();
 
-/** Numbers may be nested as they like, if not deeper than the shape. */
 function tensorOf({ dims: nested, data }: Scanned, { type }: TensorSpec, dims: readonly number[]): Tensor {
-  if (nested.length > dims.length || data.length !== elementCount(dims)) throw bad('"data" does not fit its shape');
+  if (!fitsShape(nested, dims)) throw bad('"data" does not fit its shape');
   return { type, dims, data };
 }
 
@@ -133,9 +144,9 @@ function binaryPieces(inputs: readonly (readonly [string, Json])[], raw: SplitBo
   return pieces;
 }
 
-function binarySize({ parameters }: Json, name: string): number | undefined {
-  if (!isObject(parameters)) return undefined;
+function binarySize(input: Json, name: string): number | undefined {
   const label = `input ${JSON.stringify(name)}`;
+  const parameters = parametersOf(input, label);
   if ('shared_memory_region' in parameters) throw bad(`${label}: shared memory is not supported, send the values`);
   const size = parameters['binary_data_size'];
   if (size === undefined) return undefined;
@@ -143,8 +154,18 @@ function binarySize({ parameters }: Json, name: string): number | undefined {
   throw bad(`${label}: expected "binary_data_size" as a number of bytes, got ${typeName(size)}`);
 }
 
-function wantedOutputs({ outputs: wanted, parameters }: Json, specs: readonly TensorSpec[]): WantedOutput[] {
-  const areBinary = flag(parameters, 'binary_data_output', 'The request') ?? false;
+const NO_PARAMETERS: Json = {};
+
+/** The object under `parameters`, of the request or of a tensor; an empty one where there is none. */
+function parametersOf({ parameters }: Json, where: string): Json {
+  if (parameters === undefined || parameters === null) return NO_PARAMETERS;
+  if (isObject(parameters)) return parameters;
+  throw bad(`${where}: expected "parameters" as an object, got ${typeName(parameters)}`);
+}
+
+function wantedOutputs(request: Json, specs: readonly TensorSpec[]): WantedOutput[] {
+  const wanted = request['outputs'] ?? undefined;
+  const areBinary = flag(parametersOf(request, 'The request'), 'binary_data_output', 'The request') ?? false;
   const all = specs.map((_, index) => ({ index, isBinary: areBinary, topClasses: undefined }));
   if (wanted === undefined) return all;
   if (!Array.isArray(wanted)) throw bad(`Expected "outputs" as a list, got ${typeName(wanted)}`);
@@ -155,19 +176,19 @@ function wantedOutputs({ outputs: wanted, parameters }: Json, specs: readonly Te
     const index = specs.findIndex(({ name }) => isObject(output) && name === output['name']);
     const spec = specs[index];
     if (!isObject(output) || !spec) throw bad(`outputs[${at}]: unknown name; the model gives ${listed(specs)}`);
-    const isBinary = flag(output['parameters'], 'binary_data', `outputs[${at}]`) ?? areBinary;
-    return { index, isBinary, topClasses: topClassesOf(output['parameters'], spec, `outputs[${at}]`) };
+    const parameters = parametersOf(output, `outputs[${at}]`);
+    const isBinary = flag(parameters, 'binary_data', `outputs[${at}]`) ?? areBinary;
+    return { index, isBinary, topClasses: topClassesOf(parameters, spec, `outputs[${at}]`) };
   });
 }
 
-function flag(parameters: unknown, name: string, where: string): boolean | undefined {
-  const value = isObject(parameters) ? parameters[name] : undefined;
+function flag(parameters: Json, name: string, where: string): boolean | undefined {
+  const value = parameters[name];
   if (value === undefined || typeof value === 'boolean') return value;
   throw bad(`${where}: expected "${name}" as true or false, got ${typeName(value)}`);
 }
 
-function topClassesOf(parameters: unknown, spec: TensorSpec, where: string): number | undefined {
-  if (!isObject(parameters)) return undefined;
+function topClassesOf(parameters: Json, spec: TensorSpec, where: string): number | undefined {
   if ('shared_memory_region' in parameters) throw bad(`${where}: shared memory is not supported`);
   const count = parameters['classification'];
   if (count === undefined || count === 0) return undefined;

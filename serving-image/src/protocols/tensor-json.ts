@@ -74,13 +74,16 @@ export function parseTensor(
   const count = elementCount(dims);
   const target = allocate(spec.type, Math.min(count, MAX_VALUES));
   const write = ruled(WRITERS[spec.type], rules, missingValue(spec.type));
+  const nested = nestingOf(data, dims.length + 1);
+  if (nested.length > dims.length) throw bad(`${label}: "data" is nested deeper than its shape`);
   let at = 0;
   const visit = (value: unknown, depth: number): void => {
-    if (Array.isArray(value)) {
-      if (depth >= dims.length) throw bad(`${label}: "data" is nested deeper than its shape`);
+    if (depth < nested.length) {
+      if (!Array.isArray(value) || value.length !== nested[depth]) throw uneven(label, dims);
       for (const item of value) visit(item, depth + 1);
       return;
     }
+    if (Array.isArray(value)) throw uneven(label, dims);
     if (at >= count) throw bad(`${label}: "data" has more values than its shape, which asks for ${count}`);
     const problem = write(target as never, at, value);
     if (problem) throw bad(`${label}: value ${at} of "data": expected ${problem}, got ${describe(value)}`);
@@ -88,8 +91,26 @@ export function parseTensor(
   };
   for (const item of data) visit(item, 1);
   if (at < count) throw bad(`${label}: "data" has ${at} values, its shape asks for ${count}`);
+  if (!fitsShape(nested, dims)) throw uneven(label, dims);
   return { type: spec.type, dims, data: target };
 }
+
+/** How long the lists are that begin one another, from the outside in; no deeper than `most`. */
+function nestingOf(data: readonly unknown[], most: number): number[] {
+  const sizes: number[] = [];
+  for (let list: unknown = data; Array.isArray(list) && sizes.length < most; list = list[0]) sizes.push(list.length);
+  return sizes;
+}
+
+/** True for a flat list of all values, and for lists as the shape says, the innermost of which may hold several dimensions. */
+export function fitsShape(nested: readonly number[], dims: readonly number[]): boolean {
+  const inner = nested.length - 1;
+  if (inner < 0 || inner >= dims.length) return false;
+  return nested.every((size, i) => size === (i < inner ? dims[i] : elementCount(dims.slice(inner))));
+}
+
+const uneven = (label: string, dims: readonly number[]): Refusal =>
+  bad(`${label}: "data" is neither flat nor nested as its shape ${shownShape(dims)}`);
 
 /** No body within limits holds more; a shape that claims more fails on its count before anything is allocated for it. */
 const MAX_VALUES = 64 * 1024 * 1024;
