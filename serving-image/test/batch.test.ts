@@ -191,17 +191,19 @@ test('a column of the input that the answer has too is named, and neither is los
   }
 });
 
-test('a service that lets nobody in, is none, or sends elsewhere is told in a sentence, and gets no key twice', async (t) => {
+test('a service that lets nobody in, is none, or sends elsewhere is told in a sentence, and shown the credential as it is now', async (t) => {
   const heard: string[] = [];
   let answer = (_: ServerResponse): void => {};
   const server = createServer((request, response) => {
-    heard.push(`${request.url} ${request.headers['x-api-key']}`);
+    heard.push(`${request.url} ${request.headers.authorization}`);
     answer(response);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
-  const service = batchService({ url: `http://127.0.0.1:${port}`, apiKey: 'the key', log: silent });
+  const keys = ['first', 'first', 'renewed'];
+  const credential = async () => keys.shift() ?? '';
+  const service = batchService({ url: `http://127.0.0.1:${port}`, credential, log: silent });
   const says = (message: RegExp) => assert.rejects(service.describe(), { reason: 'InvalidConfiguration', message });
   answer = (response) => void response.writeHead(401).end('{"detail":"Credentials are missing"}');
   await says(/answered 401: .*Credentials are missing.*--api-key-file has to name a file/);
@@ -209,7 +211,10 @@ test('a service that lets nobody in, is none, or sends elsewhere is told in a se
   await says(/answered 200/);
   answer = (response) => void response.writeHead(307, { location: '/stolen' }).end();
   await says(/answered 307/);
-  assert.deepEqual(new Set(heard), new Set(['/v2/models the key']));
+  assert.deepEqual(
+    heard,
+    ['first', 'first', 'renewed'].map((key) => `/v2/models Bearer ${key}`),
+  );
 });
 
 test('wherever a try dies, the next one goes on: every chunk is stored once and none is lost', async (t) => {

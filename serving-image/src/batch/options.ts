@@ -32,7 +32,7 @@ const Options = z.strictObject({
   /** Rows the model refuses are written with the reason; beyond so many the batch ends. */
   'max-refused': z.coerce.number().int().min(0).default(100),
   probabilities: z.boolean().default(false),
-  /** A file that holds the key the service asks for. */
+  /** A file that holds the key, or the service account's token, that the service asks for; read for every request. */
   'api-key-file': z.string().min(1).optional(),
   credentials: z.string().min(1).default(CREDENTIALS_DIR),
 });

@@ -15,13 +15,15 @@ const STORE_TIMEOUT_MS = 15_000;
 /** Reads the command line. Throws FailureError. */
 export async function runBatch(args: readonly string[], log: Logger): Promise<void> {
   const options = batchOptions(args);
-  const apiKey = await keyIn(options['api-key-file']);
-  const service = batchService({ url: options.service, apiKey, log });
+  const file = options['api-key-file'];
+  // One that is not there is told at once, not for as long as a service that is away is waited for.
+  if (file !== undefined) await keyIn(file);
+  const credential = file === undefined ? undefined : () => keyIn(file);
+  const service = batchService({ url: options.service, credential, log });
   await batch(options, { store: storeWith(options.credentials), service, log });
 }
 
-async function keyIn(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
+async function keyIn(file: string): Promise<string> {
   const key = await readFile(file, 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
     throw new FailureError(
       'InvalidConfiguration',

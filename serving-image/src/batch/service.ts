@@ -42,7 +42,8 @@ export interface BatchService {
 
 export interface ServiceOptions {
   readonly url: string;
-  readonly apiKey?: string | undefined;
+  /** The key, or the token of a service account, as it is now: tokens are renewed while a long batch goes on. */
+  readonly credential?: (() => Promise<string>) | undefined;
   readonly log: Pick<Logger, 'warn'>;
   /** For how long a service that does not answer is asked again. */
   readonly patienceMs?: number;
@@ -73,12 +74,12 @@ interface Answered {
   readonly body: unknown;
 }
 
-export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: ServiceOptions): BatchService {
-  const headers = { 'content-type': 'application/json', ...(apiKey !== undefined && { 'x-api-key': apiKey }) };
-
+export function batchService({ url, credential, log, patienceMs = PATIENCE_MS }: ServiceOptions): BatchService {
   const refused = ({ status }: Response, body: unknown): FailureError => {
     const cure =
-      status === 401 || status === 403 ? '; --api-key-file has to name a file with a key the service takes' : '';
+      status === 401 || status === 403
+        ? '; --api-key-file has to name a file with a key or token the service takes'
+        : '';
     const words = JSON.stringify(body)?.slice(0, 300) ?? 'nothing';
     return new FailureError('InvalidConfiguration', `the service ${url} answered ${status}: ${words}${cure}`);
   };
@@ -108,12 +109,12 @@ export function batchService({ url, apiKey, log, patienceMs = PATIENCE_MS }: Ser
   }
 
   async function attempt(path: string, init: RequestInit) {
-    const response = await fetch(new URL(path, url), {
-      ...init,
-      headers,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
+    const headers = {
+      'content-type': 'application/json',
+      ...(credential && { authorization: `Bearer ${await credential()}` }),
+    };
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(new URL(path, url), { ...init, headers, redirect: 'manual', signal });
     const text = await response.text();
     if (PASSING.has(response.status)) throw new Error(`status ${response.status}`);
     return { response, body: parsed(text) };
