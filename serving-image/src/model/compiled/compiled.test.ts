@@ -370,6 +370,21 @@ describe('the proof', () => {
     });
   }
 
+  test('takes either of what the runtime says of a row alone and among others, and nothing beside', async (t) => {
+    const { run, options } = await subject(t, iris.onnx);
+    const moved =
+      (by: number, most: number): Score =>
+      (inputs) =>
+        run(inputs).map((tensor) =>
+          tensor.type === 'float32' && (tensor.dims[0] as number) <= most
+            ? { ...tensor, data: (tensor.data as Float32Array).map((score) => score + by) }
+            : tensor,
+        );
+    const runtime = { run: async (inputs: readonly Tensor[]) => moved(3e-6, 1)(inputs) };
+    await prove(run, runtime, options);
+    await assert.rejects(prove(moved(-3e-6, Number.POSITIVE_INFINITY), runtime, options), { name: 'DiffersError' });
+  });
+
   test('refuses a tree that goes the other way at its very threshold only', async (t) => {
     const stump = (mode: string) =>
       regression({

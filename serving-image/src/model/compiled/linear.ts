@@ -1,5 +1,5 @@
 /** Products of tables, and the linear operators made of them. Sums are formed in float32 where the runtime does so. */
-import type { Tensor } from '../tensor.ts';
+import type { Tensor, TensorData } from '../tensor.ts';
 import { type GraphNode, NotCompiledError } from './graph.ts';
 import {
   attributeOf,
@@ -14,7 +14,7 @@ import {
   textOf,
 } from './kernel.ts';
 import { transform, transformOf } from './post-transform.ts';
-import { labelsOf } from './trees.ts';
+import { type Labels, labelsOf } from './trees.ts';
 
 type Numbers = Float32Array | Float64Array;
 const { fround } = Math;
@@ -213,8 +213,40 @@ export const linearRegressor: MakeKernel = (node): Kernel => {
   };
 };
 
+/** Of so many rows, whole numbers of 64 bits are written by halves: no object is made for any. */
 const MANY_ROWS = 16;
-const halvesOf = ({ buffer, byteOffset, length }: BigInt64Array) => new Int32Array(buffer, byteOffset, length * 2);
+
+/** Puts the class at a place out for a row. */
+type Put = (row: number, place: number) => void;
+
+/** How classes are put out into `ids`. */
+function putter({ all }: Labels): (ids: TensorData) => Put {
+  const whole = (label: string | bigint): bigint => (typeof label === 'bigint' ? label : 0n);
+  const low = Int32Array.from(all, (label) => Number(BigInt.asIntN(32, whole(label))));
+  const high = Int32Array.from(all, (label) => Number(whole(label) >> 32n));
+  return (ids) => {
+    if (ids.length < MANY_ROWS || !(ids instanceof BigInt64Array)) {
+      return (row, place) => {
+        ids[row] = all[place] as never;
+      };
+    }
+    const halves = new Int32Array(ids.buffer, ids.byteOffset, ids.length * 2);
+    return (row, place) => {
+      halves[2 * row] = low[place] as number;
+      halves[2 * row + 1] = high[place] as number;
+    };
+  };
+}
+
+/** Adds a row to a row, and gives the place of the first of the highest sums. */
+function addAndFindBest(out: Float32Array, at: number, added: Float32Array): number {
+  let best = 0;
+  for (let k = 0; k < added.length; k++) {
+    out[at + k] = (out[at + k] as number) + (added[k] as number);
+    if (k > 0 && (out[at + k] as number) > (out[at + best] as number)) best = k;
+  }
+  return best;
+}
 
 export const linearClassifier: MakeKernel = (node): Kernel => {
   const post = transformOf(textOf(node, 'post_transform', 'NONE'));
@@ -222,30 +254,17 @@ export const linearClassifier: MakeKernel = (node): Kernel => {
   const classes = attributeOf(node, 'intercepts').floats?.length ?? 0;
   if (classes < 2 || labels.count !== classes) throw new NotCompiledError('it has a linear classifier of one class');
   const { coefficients, intercepts, inner } = lines(node, classes);
-  const low = Int32Array.from(labels.all, (label) =>
-    typeof label === 'bigint' ? Number(BigInt.asIntN(32, label)) : 0,
-  );
-  const high = Int32Array.from(labels.all, (label) => (typeof label === 'bigint' ? Number(label >> 32n) : 0));
+  const puts = putter(labels);
   return (inputs, room) => {
     const input = given(inputs);
     const { rows, columns } = matrixOf(input);
     if (columns !== inner) throw new Error(`the linear model takes ${inner} columns, got ${columns}`);
     const out = room('float32', rows * classes) as Float32Array;
     const ids = room(labels.type, rows);
-    // Of many rows, whole numbers of 64 bits are written by halves: no object is made for any.
-    const halves = rows < MANY_ROWS || !(ids instanceof BigInt64Array) ? undefined : halvesOf(ids);
     multiply32({ a: asFloat32(input), b: coefficients, rows, inner, columns: classes }, out);
-    for (let row = 0; row < rows; row++) {
-      const at = row * classes;
-      let best = 0;
-      for (let k = 0; k < classes; k++) {
-        out[at + k] = (out[at + k] as number) + (intercepts[k] as number);
-        if (k > 0 && (out[at + k] as number) > (out[at + best] as number)) best = k;
-      }
-      if (halves) {
-        halves[2 * row] = low[best] as number;
-        halves[2 * row + 1] = high[best] as number;
-      } else ids[row] = labels.all[best] as never;
+    const put = puts(ids);
+    for (let row = 0, at = 0; row < rows; row++, at += classes) {
+      put(row, addAndFindBest(out, at, intercepts));
       if (post !== 'NONE') transform(post, out, at, classes);
     }
     return [
