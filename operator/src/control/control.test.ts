@@ -611,6 +611,16 @@ test('how the rollout goes is read off the object, and never off an older one th
   assert.deepEqual(await look(), { status: 'FAILED', requested: '1', generation: 1, error });
 });
 
+test('whoever comes to wait at an operator that stops is sent away for a while, not answered over and over', async (t) => {
+  const { send, kube, stop } = await switching(t);
+  kube.put(saying('False', 'RollingOut'));
+  stop.abort();
+  assert.equal((await send('/control/v1/version')).body.status, 'ROLLING_OUT', 'who does not wait is told');
+  const again = await send('/control/v1/version?wait=20');
+  assert.deepEqual([again.status, again.headers.get('retry-after')], [503, '2']);
+  assert.match(again.body.detail, /is stopping: try again/);
+});
+
 test('whoever waits for a rollout is answered when it is done', async (t) => {
   const { send, kube } = await switching(t);
   kube.put(saying('False', 'RollingOut'));

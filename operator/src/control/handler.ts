@@ -74,7 +74,7 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
     const { request, url } = exchange;
     const service = await callerOf(tokenOf(request));
     const { namespace } = service.metadata;
-    if (!room.enter(namespace)) throw tooMany('too many requests are waiting for runs: try again');
+    if (!room.enter(namespace)) throw tooMany('too many requests are waiting for runs and versions: try again');
     try {
       if (route.name === 'train') return await train(service, request);
       return route.name === 'version' ? await version(service, exchange) : await run(service, url, exchange);
@@ -111,9 +111,12 @@ export function controlHandler(options: HandlerOptions): (request: IncomingMessa
 
   /** For how long this client is kept waiting. */
   function patienceOf(url: URL, response: ServerResponse): { ms: number; signal: AbortSignal } {
+    const ms = waitOf(url) * 1000;
+    // It would be answered at once, and ask again at once.
+    if (ms > 0 && stopping.aborted) throw unavailable('the operator is stopping: try again');
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    return { ms: waitOf(url) * 1000, signal: AbortSignal.any([gone.signal, stopping]) };
+    return { ms, signal: AbortSignal.any([gone.signal, stopping]) };
   }
 
   function refusalFor(error: unknown, route: string): ControlRefusal {
