@@ -232,6 +232,17 @@ describe('POST /invocations of a classifier', () => {
     ['an open quote', `${COLUMNS}\n"1,2,3,4\n`, /never closed/, 'text/csv'],
     ['a text without a header', '\n', /^The body is empty/, 'text/csv'],
     [
+      'a column twice in a table',
+      split([...COLUMNS, 'petal_width'], [[1, 2, 3, 4, 5]]),
+      'the table: column "petal_width" is given more than once; give it once',
+    ],
+    [
+      'a column twice in the header',
+      `${COLUMNS},sepal_width\n1,2,3,4,5\n`,
+      'the table: column "sepal_width" is given more than once; give it once',
+      'text/csv',
+    ],
+    [
       'two names for one column',
       split([...COLUMNS.slice(0, 3), 'Petal Width', 'petal-width'], [[1, 2, 3, 4, 5]]),
       /"petal_width" is given more than once/,

@@ -33,7 +33,7 @@ export function probabilityOutput({ signature, outputs }: ServedModel): number {
   const isClassifier = signature.outputs.some(({ type, labels }) => !isFloat(type) || labels !== undefined);
   const column = isClassifier ? signature.outputs.find(({ type }) => isFloat(type)) : undefined;
   const index = outputs.findIndex(({ name }) => name === column?.name);
-  if (index === -1) throw bad('params/probabilities: the model gives no probabilities; leave it out');
+  if (index === -1) throw bad('/params/probabilities: the model gives no probabilities; leave it out');
   return index;
 }
 

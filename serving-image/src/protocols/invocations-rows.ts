@@ -185,6 +185,9 @@ function orderOf(keys: readonly string[], { signature }: ServedModel, where: str
   let loose: Map<string, number[]> | undefined;
   return signature.inputs.map(({ name, optional }) => {
     const found = exact.get(name);
+    if (found !== undefined && exact.size < keys.length && keys.indexOf(name) !== found) {
+      throw bad(`${where}: column ${JSON.stringify(name)} is given more than once; give it once`);
+    }
     if (found !== undefined) return found;
     loose ??= looseKeys(keys, new Set(signature.inputs.map((column) => column.name)));
     const [only, another] = loose.get(normalizedName(name)) ?? [];
