@@ -134,7 +134,7 @@ export const InferenceServiceSpec = z.object({
     .exactOptional()
     .describe('What clients of the service may ask for beside predictions.'),
   auth: Auth.exactOptional().describe(
-    'Who may ask for anything but health and metrics: whoever meets one of the ways that are set. Absent: whoever reaches the service. Setting, removing or changing it rolls the pods; what the Secrets hold may change without that.',
+    'Who may ask for anything but health, metrics, pings and the page at /docs: whoever meets one of the ways that are set. Absent: whoever reaches the service. Setting, removing or changing it rolls the pods; what the Secrets hold may change without that.',
   ),
   tls: z
     .object({
