@@ -8,7 +8,7 @@ const TOLERANCE = 1e-6;
 /** Rows are tried in parts of this size until the time is over; the first part is always tried, and has rows of every kind. */
 const PART = 64;
 const MOST_PARTS = 8;
-const BUDGET_MS = 120;
+const BUDGET_MS = 60;
 
 /** The scorers differ; the message says where, for people. */
 export class DiffersError extends Error {
