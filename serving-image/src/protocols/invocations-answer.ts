@@ -3,6 +3,7 @@ import type { Prediction, Values } from '../model/outputs.ts';
 import type { Scored, ServedModel } from '../model/served-model.ts';
 import { elementCount } from '../model/tensor.ts';
 import { bad } from './invocations-rows.ts';
+import { isShare } from './predict-answer.ts';
 import { rowsText, singlesText } from './print/singles.ts';
 
 /** The answer to a request without rows. */
@@ -33,15 +34,21 @@ export function probabilityOutput({ signature, outputs }: ServedModel): number {
   const isClassifier = signature.outputs.some(({ type, labels }) => !isFloat(type) || labels !== undefined);
   const column = isClassifier ? signature.outputs.find(({ type }) => isFloat(type)) : undefined;
   const index = outputs.findIndex(({ name }) => name === column?.name);
-  if (index === -1) throw bad('/params/probabilities: the model gives no probabilities; leave it out');
+  if (index === -1) throw noProbabilities();
   return index;
 }
 
-/** A list of probabilities a row, in the order of the classes; one column is the probability of class 1. */
+const noProbabilities = () => bad('/params/probabilities: the model gives no probabilities; leave it out');
+
+/**
+ * A list of probabilities a row, in the order of the classes; one column is the probability of class 1. Throws Refusal 400
+ * for scores that are none.
+ */
 export function writeProbabilities({ outputs }: Scored, index: number): string {
   const { data, dims, type } = outputs[index] as Scored['outputs'][number];
   const width = elementCount(dims.slice(1));
   const numbers = data as Float32Array;
+  if (!numbers.every(isShare)) throw noProbabilities();
   if (type === 'float32' && width > 1) return `{"predictions":[${rowsText(numbers, width)}]}`;
   const rows = Array.from({ length: dims[0] ?? 0 }, (_, row) => {
     const own = Array.from(numbers.subarray(row * width, (row + 1) * width));

@@ -6,7 +6,7 @@ import { rowsText, shortSingle, singlesText } from './print/singles.ts';
 /** `samples`: a list of rows; `record`: one row; `spaced`: one row with a space in a feature's name. */
 export type Shape = 'samples' | 'record' | 'spaced';
 
-/** `withProbabilities` is only asked of models that have them. */
+/** `withProbabilities` is only asked of what `hasProbabilities`. */
 export function writeAnswer(prediction: Prediction, shape: Shape, withProbabilities: boolean): string {
   if (prediction.kind === 'values') return writeValues(prediction, shape);
   const more = withProbabilities ? probabilitiesText(prediction, shape) : '';
@@ -48,11 +48,21 @@ function labelsText(labels: readonly string[]): string {
   return literals.join(',');
 }
 
+/** Between 0 and 1, with what rounding may add to a probability. */
+export const isShare = (score: number): boolean => score >= 0 && score <= 1.0001;
+
+/** True when every row has a probability for each class: margins and distances are scores, but no probabilities. */
+export const hasProbabilities = (prediction: Prediction): boolean => {
+  if (prediction.kind !== 'classes' || !prediction.probabilities) return false;
+  const { probabilities, ids } = prediction;
+  return ids.every((_, row) => probabilities.of(row).every(isShare));
+};
+
 /** Scores that are no probabilities are not called so. */
 function confidenceText({ probabilities }: Classes): string {
   if (!probabilities) return '';
   const highest = Math.max(...probabilities.of(0));
-  if (!(highest >= 0 && highest <= 1.0001)) return '';
+  if (!isShare(highest)) return '';
   return `,"probability":${Math.min(1, Math.round(highest * 10_000) / 10_000)}`;
 }
 

@@ -18,7 +18,7 @@ import type { Scored, ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
 import { detailOf, invalid, MAX_NAME, parsedBody } from './fastapi.ts';
 import { isObject, parseJson, parseJsonWithNaN, repeatedKey } from './json.ts';
-import { type Shape, writeAnswer } from './predict-answer.ts';
+import { hasProbabilities, type Shape, writeAnswer } from './predict-answer.ts';
 import type { Answer, Protocol } from './protocol.ts';
 import { createRecordScanner, type ScanRecords } from './scan/records.ts';
 
@@ -31,7 +31,7 @@ export const predictProtocol: Protocol = {
     const { inputs, shape } = scanned(body, model) ?? parsed(body, model);
     const answer = (scored: Scored): Answer => {
       const prediction = model.read(scored.outputs);
-      if (withProbabilities && !(prediction.kind === 'classes' && prediction.probabilities)) throw NO_PROBABILITIES();
+      if (withProbabilities && !hasProbabilities(prediction)) throw NO_PROBABILITIES();
       return { body: writeAnswer(prediction, shape, withProbabilities), scored, isRecord: shape !== 'samples' };
     };
     return whenThere(model.score(inputs), answer);
