@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { filesOf, modelFolder } from './folder.ts';
+import { INSPECTED, inThread } from './inspector.ts';
 import { iris, network, type TestModel } from './models.ts';
 import { run, type Served, serve, serveEnv } from './program.ts';
 
@@ -94,4 +95,15 @@ test('a model that is refused after its thread has opened it: the reason, and no
   const { signal } = await program.ended;
   assert.equal(signal, null);
   assert.equal((await program.termination())?.reason, 'SignatureMismatch');
+});
+
+test('the program ends, to be started again, when the thread that computes the model is lost', async (t) => {
+  const served = await serve(t, slow, INSPECTED);
+  await inThread(served, 'process.exit(3)');
+  const { code } = await served.ended;
+  assert.equal(code, 75);
+  const said = 'the thread that computes the model ended by itself; the process ends, to be started again';
+  const line = await served.logged(said);
+  assert.equal(line['reason'], 'InternalError');
+  assert.deepEqual(await served.termination(), { stage: 'serve', reason: 'InternalError', message: said });
 });
