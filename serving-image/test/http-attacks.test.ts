@@ -1,9 +1,10 @@
 /** What hostile and broken clients send, against a server in this process. */
 import assert from 'node:assert/strict';
+import type { RequestListener } from 'node:http';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Refusal } from '../src/request/refusal.ts';
-import { type Here, serveHere, type Wire, wire } from './here.ts';
+import { type InProcess, serveHere, type Wire, wire } from './in-process.ts';
 import { iris, irisRow, irisScores, logarithm } from './models.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -28,7 +29,7 @@ const statuses = (text: string): string[] =>
   [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status as string);
 
 describe('attacks over HTTP', () => {
-  let here: Here;
+  let here: InProcess;
   before(async () => {
     here = await serveHere(context, iris, { limits: { maxRows: 100 } });
   });
@@ -295,7 +296,8 @@ test('who may not ask is told so before the body is read, and in the protocol’
   let isLate = true;
   const denied = new Refusal(401, 'Show a key', { 'www-authenticate': 'Bearer' });
   const authorize = () => (isLate ? new Promise<Refusal>((resolve) => setImmediate(resolve, denied)) : denied);
-  const here = await serveHere(context, iris, { authorize });
+  const app: RequestListener = (_, response) => void response.writeHead(404).end();
+  const here = await serveHere(context, iris, { authorize, app });
   for (isLate of [true, false]) {
     for (const [path, text] of [
       ['/predict', '{"detail":"Show a key"}'],

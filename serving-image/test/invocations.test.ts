@@ -329,7 +329,7 @@ describe('POST /invocations', () => {
   });
 
   test('more rows than the server takes are refused before they are read', async (t) => {
-    const server = await serveHere(t, iris, { maxRows: 2 });
+    const server = await serveHere(t, iris, { limits: { maxRows: 2 } });
     const rows = [
       { inputs: FLOWERS },
       { dataframe_records: RECORDS },

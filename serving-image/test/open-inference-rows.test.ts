@@ -1,7 +1,7 @@
 /** What Open Inference Protocol V2 lets a client say twice, it must say alike: rows, shapes, members left out. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Here, serveHere } from './here.ts';
+import { type InProcess, serveHere } from './in-process.ts';
 import { echo, iris, regressor } from './models.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -16,7 +16,7 @@ interface Told {
   readonly outputs: readonly { readonly shape: readonly number[]; readonly data: readonly unknown[] }[];
 }
 
-const infer = async ({ url }: Here, body: unknown): Promise<Told> => {
+const infer = async ({ url }: InProcess, body: unknown): Promise<Told> => {
   const response = await fetch(`${url}/v2/models/iris/infer`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -59,7 +59,7 @@ describe('inputs that bring different numbers of rows', () => {
 });
 
 describe('lists of data', () => {
-  let server: Here;
+  let server: InProcess;
   before(async () => {
     server = await serveHere(context, iris);
   });
@@ -101,7 +101,7 @@ describe('lists of data', () => {
 });
 
 describe('members', () => {
-  let server: Here;
+  let server: InProcess;
   before(async () => {
     server = await serveHere(context, iris);
   });

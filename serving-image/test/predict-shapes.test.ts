@@ -1,7 +1,7 @@
 /** The four shapes of `POST /predict`, each answered in its own. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { serveHere } from './here.ts';
+import { serveHere } from './in-process.ts';
 import { echo, iris, irisRow, irisScores, regressor, SPECIES, type TestModel } from './models.ts';
 
 const cleanups: (() => unknown)[] = [];

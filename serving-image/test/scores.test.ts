@@ -1,7 +1,7 @@
 /** A classifier whose scores are no probabilities: margins, as of a support vector machine, or distances to clusters. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Here, serveHere } from './here.ts';
+import { type InProcess, serveHere } from './in-process.ts';
 import type { TestModel } from './models.ts';
 import { FLOAT, INT64, ML, model, node, tensorValue } from './onnx.ts';
 
@@ -43,7 +43,7 @@ const margins: TestModel = {
 };
 
 describe('scores that are no probabilities', () => {
-  let server: Here;
+  let server: InProcess;
   before(async () => {
     server = await serveHere(context, margins);
   });
