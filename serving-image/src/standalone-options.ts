@@ -36,8 +36,8 @@ export const HELP = `Serves one ONNX model over HTTP: POST /predict, MLflow's /i
 
 Usage: slipway-serving --model <file.onnx | folder> [options]
 
-  -m, --model <path>    an .onnx file, or a folder with one: ours (model.onnx, signature.json, examples.json) or MLflow's;
-                        signature.json and examples.json beside a file are used
+  -m, --model <path>    an .onnx file, or a folder with one: ours (model.onnx, signature.json, examples.json), MLflow's, or
+                        what slipway-trainer --output wrote; signature.json and examples.json beside a file are used
   -p, --port <number>   where to listen (8080; 0: any free port)
       --host <address>  which address to listen at (127.0.0.1: this machine only; 0.0.0.0: every one)
       --name <name>     what the model is called (the name of the file or folder)

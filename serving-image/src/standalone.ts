@@ -1,7 +1,14 @@
 /** A server without a cluster: what the operator would tell it is made from a path. Every protocol answers as in a pod. */
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type ArtifactFile, artifactDigest, EXAMPLES_FILE, PROFILE_FILE, SIGNATURE_FILE } from '@slipway/contract';
+import {
+  type ArtifactFile,
+  artifactDigest,
+  EXAMPLES_FILE,
+  PROFILE_FILE,
+  SIGNATURE_FILE,
+  MODEL_FILE as TRAINED_FILE,
+} from '@slipway/contract';
 import { type ServeConfig, serveConfig } from './config.ts';
 import { asFailure, exitCodeFor, FailureError } from './failure.ts';
 import { createLogger } from './log.ts';
@@ -121,10 +128,18 @@ async function filesOfFolder(dir: string, given: string): Promise<ModelAt> {
     throw missing(`--model: ${given} may not be read`);
   });
   const mlmodel = await readMLmodel(dir);
-  const present = [...names, ...(mlmodel?.onnxFile ? [mlmodel.onnxFile] : [])].map((path) => ({ path }));
+  const nested = mlmodel?.onnxFile ?? (await trainedFileIn(dir, names));
+  const present = [...names, ...(nested ? [nested] : [])].map((path) => ({ path }));
   const file = modelFileOf(present, mlmodel);
   const beside = [...DOCUMENTS, MLMODEL_FILE].filter((name) => names.includes(name));
   return { dir, paths: [file, ...beside] };
+}
+
+/** A trainer's output folder has the model one folder down, and its documents at the top. */
+async function trainedFileIn(dir: string, names: readonly string[]): Promise<string | undefined> {
+  if (names.some((name) => name.endsWith('.onnx'))) return undefined;
+  const found = await stat(join(dir, TRAINED_FILE)).catch(() => undefined);
+  return found?.isFile() ? TRAINED_FILE : undefined;
 }
 
 async function measured(dir: string, path: string): Promise<ArtifactFile> {

@@ -180,6 +180,21 @@ describe('what is served', () => {
     });
   });
 
+  test('what a trainer wrote to its output folder', async (t) => {
+    const { 'model.onnx': onnx = '', ...documents } = filesOf(iris);
+    const dir = await layOut(t, { ...documents, 'metrics.json': '{}' });
+    await mkdir(join(dir, 'model'));
+    await writeFile(join(dir, 'model', 'model.onnx'), onnx);
+    assert.deepEqual(await pathsOf(dir), {
+      paths: ['model/model.onnx', 'signature.json', 'examples.json'],
+      dir,
+      name: 'flowers',
+    });
+    const url = await addressOf(await start(t, ['--model', dir, '--port', '0']));
+    const { inputs } = (await (await fetch(`${url}/v2/models/flowers`)).json()) as { inputs: unknown[] };
+    assert.equal(inputs.length, 1);
+  });
+
   test('a folder of MLflow’s', async (t) => {
     const dir = await layOut(t, { 'weights.onnx': iris.onnx, MLmodel: MLMODEL, 'conda.yaml': '' });
     assert.deepEqual((await pathsOf(dir)).paths, ['weights.onnx', 'MLmodel']);
