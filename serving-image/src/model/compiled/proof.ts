@@ -5,8 +5,9 @@ import { type Ground, proofRows } from './proof-rows.ts';
 
 /** Scores may differ by this much, absolutely and relative to those that are larger than one. */
 const TOLERANCE = 1e-6;
-/** Rows are tried in parts of this size until the time is over; the first part is always tried, and has rows of every kind. */
+/** Rows are tried in parts of this size until the time is over; each has rows of every kind, and two are always tried. */
 const PART = 64;
+const LEAST_PARTS = 2;
 const MOST_PARTS = 8;
 const BUDGET_MS = 60;
 
@@ -34,7 +35,7 @@ export async function prove(score: Score, session: Pick<Session, 'run'>, options
   const part = size === undefined ? PART : Math.ceil(PART / size) * size;
   const started = performance.now();
   let rows = 0;
-  for (let i = 0; i < MOST_PARTS && (i === 0 || performance.now() - started < BUDGET_MS); i++) {
+  for (let i = 0; i < MOST_PARTS && (i < LEAST_PARTS || performance.now() - started < BUDGET_MS); i++) {
     const inputs = proofRows(options, part, i + 1);
     const together = size === undefined ? await compareTogether(score, session, inputs, options.outputs) : undefined;
     const isFirst = i === 0 || size !== undefined;
