@@ -127,8 +127,23 @@ function operatorFor(
 
 async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void> {
   server.listen({ port: PORT, ...(HOST !== undefined && { host: HOST }) });
-  await once(server, 'listening');
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    const cure = LISTEN_CURES[error.code ?? ''];
+    if (cure === undefined) throw error;
+    const where = `${HOST ?? 'every address'}, port ${PORT}`;
+    throw new FailureError('InvalidConfiguration', `cannot listen at ${where} (${error.code}): ${cure}`, {
+      cause: error,
+    });
+  });
 }
+
+/** What keeps a server from listening, and what to do about it. */
+const LISTEN_CURES: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program has it; choose another port',
+  EACCES: 'this user may not have it; choose a port from 1024 on',
+  EADDRNOTAVAIL: 'choose an address of this machine, or 0.0.0.0 for every one',
+  ENOTFOUND: 'choose an address of this machine, or 0.0.0.0 for every one',
+};
 
 async function load(
   config: ServeConfig,

@@ -68,10 +68,10 @@ export function standaloneOptions(args: readonly string[], defaultHost = '127.0.
     host: values.host ?? defaultHost,
     port: portOf(values.port ?? '8080'),
     ...(name !== undefined && { name: notEmpty('--name', name) }),
-    version: notEmpty('--version', values.version ?? '1'),
+    version: versionOf(values.version ?? '1'),
     ...(values.engine !== undefined && { engine: engineOf(values.engine) }),
     isLogging: values['no-log'] !== true,
-    cors: values.cors ?? [],
+    cors: (values.cors ?? []).map(originOf),
   };
 }
 
@@ -98,6 +98,18 @@ function portOf(text: string): number {
   const port = Number(text);
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
   throw wrong(`--port: expected a number from 0 to 65535, got ${shown(text)}`);
+}
+
+/** Every answer carries it in a header. */
+function versionOf(text: string): string {
+  if (/^[\x20-\x7e]{1,256}$/.test(text)) return text;
+  throw wrong('--version: expected 1 to 256 characters of ASCII, because every answer carries it in a header');
+}
+
+/** As a browser sends it: scheme, host and port, and nothing after them. */
+function originOf(text: string): string {
+  if (text === '*' || /^https?:\/\/[^/?#\s]+$/.test(text)) return text;
+  throw wrong(`--cors: expected * or an origin like https://app.example, got ${shown(text)}`);
 }
 
 function notEmpty(option: string, value: string): string {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, type TestContext, test } from 'node:test';
@@ -87,6 +88,30 @@ test('a bare .onnx file is served in every protocol, with its page, and Ctrl-C e
   assert.equal(await alone.ended, 0);
 });
 
+test('a port that is taken, and an address that is not this machine’s, are said to be so', async (t) => {
+  const taken = createServer();
+  taken.listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.after(() => taken.close());
+  const path = join(await temporaryFolder(t), 'iris.onnx');
+  await writeFile(path, iris.onnx);
+  const { port } = taken.address() as AddressInfo;
+  const second = await start(t, ['--model', path, '--port', String(port)]);
+  assert.notEqual(await second.ended, 0);
+  assert.match(
+    second.stderr(),
+    new RegExp(
+      `^slipway-serving: cannot listen at 127.0.0.1, port ${port} \\(EADDRINUSE\\): another program has it; choose`,
+    ),
+  );
+  const elsewhere = await start(t, ['--model', path, '--port', '0', '--host', '192.0.2.1']);
+  assert.notEqual(await elsewhere.ended, 0);
+  assert.match(
+    elsewhere.stderr(),
+    /^slipway-serving: cannot listen at 192.0.2.1, .*\(EADDRNOTAVAIL\): choose an address/,
+  );
+});
+
 test('an unknown option ends the program with the list of those there are', async (t) => {
   const alone = await start(t, ['--modle', 'x.onnx']);
   assert.notEqual(await alone.ended, 0);
@@ -134,6 +159,16 @@ describe('options', () => {
     [['--model', 'm', '--port', 'http'], /^--port/],
     [['--model', 'm', '--engine', 'fast'], /^--engine: expected auto, compiled, onnxruntime, got "fast"$/],
     [['--model', 'm', '--name', ''], /^--name: expected 1 to 256 characters$/],
+    [
+      ['--model', 'm', '--version', '2 \u2713'],
+      /^--version: expected 1 to 256 characters of ASCII, because every answer/,
+    ],
+    [['--model', 'm', '--version', '2\r\nx: y'], /^--version: expected/],
+    [
+      ['--model', 'm', '--cors', 'app.example'],
+      /^--cors: expected \* or an origin like https:\/\/app.example, got "app.ex/,
+    ],
+    [['--model', 'm', '--cors', 'https://app.example/'], /^--cors: expected/],
     [['--model'], /the options are --model/],
     [['model.onnx', '--no-log'], /the options are --model/],
   ] as const) {
