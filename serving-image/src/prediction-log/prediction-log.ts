@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
 import type { ServerState } from '../request/state.ts';
-import type { Sink } from './chunks.ts';
+import type { Chunk, Sink } from './chunks.ts';
 import { unknownFeatures } from './features.ts';
 import { createLines } from './line.ts';
 
@@ -31,27 +31,47 @@ export interface PredictionLog {
 }
 
 const COLLECT_MS = 25;
-/** Of text; nearly all of it is ASCII. */
-const COLLECT_CHARACTERS = 64 * 1024;
+const COLLECT_BYTES = 64 * 1024;
+/** Room for one more line when nearly enough has been collected. */
+const PAGE_BYTES = 2 * COLLECT_BYTES;
+/** No character of a string takes more bytes. */
+const MOST_BYTES = 3;
 
 /** Collects lines for `sinks`. */
 export function createPredictionLog(options: PredictionLogOptions): PredictionLog & { readonly lines: () => number } {
   const { settings, hashKey, state, sinks, now = Date.now, random = Math.random } = options;
   const { sample, redact, hash } = settings;
   const writer = createLines(state.identity, () => state.model as ServedModel, { redact, hash, hashKey });
-  let texts: string[] = [];
-  let characters = 0;
+  // Bytes at once: as strings in many parts, lines outlive the nursery, and to collect those costs more than to make them.
+  const page = Buffer.allocUnsafeSlow(PAGE_BYTES);
+  let used = 0;
+  let lines = 0;
   let written = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  const offer = (chunk: Chunk): void => {
+    for (const sink of sinks) sink.offer(chunk);
+  };
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (texts.length === 0) return;
-    const chunk = { bytes: Buffer.from(texts.join('')), lines: texts.length };
-    texts = [];
-    characters = 0;
-    for (const sink of sinks) sink.offer(chunk);
+    if (lines === 0) return;
+    const chunk = { bytes: Buffer.from(page.subarray(0, used)), lines };
+    used = 0;
+    lines = 0;
+    offer(chunk);
+  };
+  const collect = (line: string): void => {
+    const most = line.length * MOST_BYTES;
+    if (used + most > PAGE_BYTES) flush();
+    if (most > PAGE_BYTES) {
+      offer({ bytes: Buffer.from(line), lines: 1 });
+      return;
+    }
+    used += page.write(line, used);
+    lines++;
+    if (used >= COLLECT_BYTES) flush();
+    else timer ??= setTimeout(flush, COLLECT_MS).unref();
   };
   const lineOf = (event: AnsweredEvent): string | undefined => {
     const { answer, status } = event;
@@ -63,11 +83,8 @@ export function createPredictionLog(options: PredictionLogOptions): PredictionLo
     onAnswered(event) {
       const line = lineOf(event);
       if (line === undefined) return;
-      texts.push(line);
-      characters += line.length;
       written++;
-      if (characters >= COLLECT_CHARACTERS) flush();
-      else timer ??= setTimeout(flush, COLLECT_MS).unref();
+      collect(line);
     },
     flush,
     async close(patienceMs) {
