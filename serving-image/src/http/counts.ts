@@ -6,7 +6,8 @@ import { Counter, type Metric, type Registry } from 'prom-client';
 
 /** Counts by the values of one or two labels. */
 export interface Count {
-  add(first: string, second?: string | number): void;
+  /** `by`: 1 when absent. */
+  add(first: string, second?: string | number, by?: number): void;
 }
 
 /** Every label's values must come from a fixed set. */
@@ -37,8 +38,8 @@ export function createCount(
     },
   });
   return {
-    add(first, second = '') {
-      (counts.get(first)?.get(second) ?? slot(first, second)).value++;
+    add(first, second = '', by = 1) {
+      (counts.get(first)?.get(second) ?? slot(first, second)).value += by;
     },
   };
 }

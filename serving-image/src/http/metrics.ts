@@ -122,12 +122,20 @@ function createPredicted(registry: Registry): Metrics['predicted'] {
     help: 'Values a regressor answered.',
     buckets: VALUE_BUCKETS,
   });
-  const noted: Noted = { class: (label) => classes.add(label), value: (value) => values.observe(value) };
+  const noted: Noted = {
+    class: (label, rows) => classes.add(label, undefined, rows),
+    value: (value) => values.observe(value),
+  };
   const tallies = new WeakMap<ServedModel, Tally>();
-  return (model, { outputs }) => {
-    const tally = tallies.get(model) ?? createTally(model.signature, model.outputs);
+  const tallyOf = (model: ServedModel): Tally => {
+    const known = tallies.get(model);
+    if (known) return known;
+    const tally = createTally(model.signature, model.outputs);
     tallies.set(model, tally);
-    tally.add(outputs, noted);
+    return tally;
+  };
+  return (model, { outputs }) => {
+    tallyOf(model).add(outputs, noted);
   };
 }
 

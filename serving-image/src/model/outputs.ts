@@ -69,16 +69,28 @@ function bindProbabilities(
   return (results) => {
     const { data, dims } = results[index] as Tensor;
     const width = dims[1] ?? 1;
-    const numbers = data as Float32Array;
-    return {
-      labels: names(Math.max(2, width)),
-      of: (row) => {
-        // A single column is the probability of the second of two classes.
-        if (width === 1) return [Math.fround(1 - (numbers[row] as number)), numbers[row] as number];
-        return Array.from(numbers.subarray(row * width, (row + 1) * width));
-      },
-    };
+    return new Shares(names(Math.max(2, width)), data as Float32Array, width);
   };
+}
+
+/** A class, because few ask for the probabilities that come with every prediction. */
+class Shares implements Probabilities {
+  readonly labels: readonly string[];
+  readonly #numbers: Float32Array;
+  readonly #width: number;
+
+  constructor(labels: readonly string[], numbers: Float32Array, width: number) {
+    this.labels = labels;
+    this.#numbers = numbers;
+    this.#width = width;
+  }
+
+  of(row: number): readonly number[] {
+    const [numbers, width] = [this.#numbers, this.#width];
+    // A single column is the probability of the second of two classes.
+    if (width === 1) return [Math.fround(1 - (numbers[row] as number)), numbers[row] as number];
+    return Array.from(numbers.subarray(row * width, (row + 1) * width));
+  }
 }
 
 /** The names of so many classes: those that are known if there are as many, else their numbers. */
@@ -136,11 +148,17 @@ function readClasses(
   };
 }
 
+/** Fewer numbers are made of BigInts sooner than a view of their halves is made. */
+const FEW = 8;
+
 function idsOf(data: TensorData): (number | string)[] {
-  if (!(data instanceof BigInt64Array) || data.length < 8) return Array.from(data as ArrayLike<unknown>, idOf);
+  const ids = new Array<number | string>(data.length);
+  if (!(data instanceof BigInt64Array) || data.length < FEW) {
+    for (let i = 0; i < data.length; i++) ids[i] = idOf(data[i]);
+    return ids;
+  }
   // A class's number fits the lower half of its 64 bits; making a BigInt of it is what costs.
   const halves = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
-  const ids = new Array<number | string>(data.length);
   for (let i = 0; i < data.length; i++) {
     const low = halves[i * 2] as number;
     ids[i] = halves[i * 2 + 1] === low >> 31 ? low : idOf(data[i]);

@@ -17,7 +17,7 @@ export interface Tally {
 
 /** Where it is counted. */
 export interface Noted {
-  class(label: string): void;
+  class(label: string, rows: number): void;
   value(value: number): void;
 }
 
@@ -45,16 +45,37 @@ function namer(labels: readonly string[] | undefined): (id: number) => string {
 function classTally(index: number, labels: readonly string[] | undefined): Tally {
   const nameOf = namer(labels);
   const known = new Set(labels && labels.length <= MOST_CLASSES ? labels : []);
+  const labelOf = (value: unknown): string => {
+    if (typeof value === 'string') return known.has(value) ? value : OTHER_CLASS;
+    return nameOf(Number(value));
+  };
   return {
     add(outputs, note) {
       const { data } = outputs[index] as Tensor;
-      for (let i = 0; i < data.length; i++) {
-        const value = data[i];
-        if (typeof value === 'string') note.class(known.has(value) ? value : OTHER_CLASS);
-        else note.class(nameOf(Number(value)));
-      }
+      if (data instanceof BigInt64Array && data.length >= MANY) addMany(data, nameOf, note);
+      else for (let i = 0; i < data.length; i++) note.class(labelOf(data[i]), 1);
     },
   };
+}
+
+/** From here on rows are counted by class before they are noted. */
+const MANY = 128;
+
+/** Whole numbers of 64 bits, without making a BigInt of each. */
+function addMany(data: BigInt64Array, nameOf: (id: number) => string, note: Noted): void {
+  const halves = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
+  const counts = new Int32Array(MOST_CLASSES);
+  let others = 0;
+  for (let at = 0; at < halves.length; at += 2) {
+    const id = halves[at] as number;
+    if (halves[at + 1] === 0 && id >= 0 && id < MOST_CLASSES) counts[id] = (counts[id] as number) + 1;
+    else others++;
+  }
+  for (let id = 0; id < MOST_CLASSES; id++) {
+    const rows = counts[id] as number;
+    if (rows > 0) note.class(nameOf(id), rows);
+  }
+  if (others > 0) note.class(OTHER_CLASS, others);
 }
 
 function scoreTally(index: number, labels: readonly string[]): Tally {
@@ -63,7 +84,9 @@ function scoreTally(index: number, labels: readonly string[]): Tally {
     add(outputs, note) {
       const { data, dims } = outputs[index] as Tensor;
       const width = elementCount(dims.slice(1));
-      for (let at = 0; at < data.length; at += width) note.class(nameOf(highest(data as Float32Array, at, width)));
+      for (let at = 0; at < data.length; at += width) {
+        note.class(nameOf(highest(data as Float32Array, at, width)), 1);
+      }
     },
   };
 }

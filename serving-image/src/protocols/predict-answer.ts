@@ -34,18 +34,32 @@ function floatsText({ data, dims }: Tensor): string {
 /** Ids beyond what a JavaScript number holds are digits already; a missing one is null. */
 const idsText = (ids: Classes['ids']): string => (ids.includes(null) ? ids.map(String) : ids).join(',');
 
+/** So many classes are remembered; whoever knows more quotes them anew. */
+const MOST_QUOTED = 1024;
+const quoted = new Map<string, string>();
+
 /** Quoted once for each class and not for each row. */
+function quotedLabel(label: string): string {
+  const known = quoted.get(label);
+  if (known !== undefined) return known;
+  if (quoted.size >= MOST_QUOTED) quoted.clear();
+  const literal = JSON.stringify(label);
+  quoted.set(label, literal);
+  return literal;
+}
+
 function labelsText(labels: readonly string[]): string {
-  if (labels.length === 1) return JSON.stringify(labels[0]);
-  const quoted = new Map<string, string>();
-  const literals = labels.map((label) => {
-    const known = quoted.get(label);
-    if (known !== undefined) return known;
-    const literal = JSON.stringify(label);
-    quoted.set(label, literal);
-    return literal;
-  });
-  return literals.join(',');
+  let text = '';
+  let last: string | undefined;
+  let literal = '';
+  for (let row = 0; row < labels.length; row++) {
+    const label = labels[row] as string;
+    // Rows that follow each other are often of one class; a look at the string is cheaper than at the table.
+    if (label !== last) literal = quotedLabel(label);
+    last = label;
+    text += row === 0 ? literal : `,${literal}`;
+  }
+  return text;
 }
 
 /** Between 0 and 1, with what rounding may add to a probability. */
@@ -72,8 +86,9 @@ function probabilitiesText({ probabilities, ids }: Classes, shape: Shape): strin
   return `,"probabilities":${shape === 'record' ? rows[0] : `[${rows.join(',')}]`}`;
 }
 
-function byLabel({ labels, of }: Probabilities, row: number): string {
-  const pairs = of(row).map((share, i) => `${JSON.stringify(labels[i])}:${shortest(share)}`);
+function byLabel(probabilities: Probabilities, row: number): string {
+  const { labels } = probabilities;
+  const pairs = probabilities.of(row).map((share, i) => `${JSON.stringify(labels[i])}:${shortest(share)}`);
   return `{${pairs.join(',')}}`;
 }
 
