@@ -16,9 +16,9 @@ export interface AnsweredEvent {
   readonly traceId: string;
   readonly headers: IncomingMessage['headers'];
   /** What was answered, when something was predicted. */
-  readonly answer?: Answer;
+  readonly answer?: Answer | undefined;
   /** What was said instead. */
-  readonly refusal?: Refusal;
+  readonly refusal?: Refusal | undefined;
   /** What was thrown, when the client did not cause it: never to be shown to one. */
   readonly error?: unknown;
 }

@@ -29,15 +29,16 @@ export const predictProtocol: Protocol = {
   answer: ({ body, query }, model) => {
     const withProbabilities = query !== '' && wantsProbabilities(query);
     const { inputs, shape } = scanned(body, model) ?? parsed(body, model);
-    const answer = (scored: Scored): Answer => {
-      const prediction = model.read(scored.outputs);
-      if (withProbabilities && !hasProbabilities(prediction)) throw NO_PROBABILITIES();
-      return { body: writeAnswer(prediction, shape, withProbabilities), scored, isRecord: shape !== 'samples' };
-    };
-    return whenThere(model.score(inputs), answer);
+    return whenThere(model.score(inputs), (scored) => answerTo(scored, model, shape, withProbabilities));
   },
   refuse: (refusal) => JSON.stringify({ detail: detailOf(refusal) }),
 };
+
+function answerTo(scored: Scored, model: ServedModel, shape: Shape, withProbabilities: boolean): Answer {
+  const prediction = model.read(scored.outputs);
+  if (withProbabilities && !hasProbabilities(prediction)) throw NO_PROBABILITIES();
+  return { body: writeAnswer(prediction, shape, withProbabilities), scored, isRecord: shape !== 'samples' };
+}
 
 interface Rows {
   readonly inputs: readonly Tensor[];

@@ -13,10 +13,15 @@ export interface Body {
   readonly release: () => void;
 }
 
-/** Calls exactly one of the two, once: with the bytes, or with a Refusal or AbortedError. `free` as `Body.release`. */
+/** What is kept of a body until it is no longer needed: `free` must be called then. */
+export interface Held {
+  free(): void;
+}
+
+/** Calls exactly one of the two, once: with the bytes, or with a Refusal or AbortedError. */
 export type ReceiveBody = (
   request: IncomingMessage,
-  received: (bytes: Buffer, free: () => void) => void,
+  received: (bytes: Buffer, held: Held) => void,
   failed: (error: Error) => void,
 ) => void;
 
@@ -30,60 +35,83 @@ export function createBodyReceiver(
   maxHeldBytes: number,
   advice = 'send fewer rows per request',
 ): ReceiveBody {
-  const all = { held: 0 };
+  const limits = { held: 0, maxBytes, maxHeldBytes, advice };
   return (request, received, failed) => {
-    const pieces = new Pieces(all);
-    let isSettled = false;
-    const free = (): void => pieces.free();
-    const refuse = (error: Error): void => {
-      if (isSettled) return;
-      isSettled = true;
-      free();
-      failed(error);
-    };
-    request.on('data', (chunk: Buffer) => {
-      pieces.size += chunk.length;
-      if (isSettled) return;
-      if (pieces.size > maxBytes) {
-        free();
-        if (pieces.size > maxBytes * PATIENCE) refuse(tooLarge(maxBytes, advice));
-      } else if (all.held + chunk.length > maxHeldBytes) refuse(overloaded());
-      else pieces.add(chunk);
-    });
+    const coming = new Coming(limits, failed);
+    request.on('data', (chunk: Buffer) => coming.add(chunk));
     request.on('end', () => {
-      if (isSettled) return;
-      if (pieces.size > maxBytes) return refuse(tooLarge(maxBytes, advice));
-      isSettled = true;
-      received(pieces.joined(), free);
+      if (coming.isWhole()) received(coming.joined(), coming);
     });
     // Also told when the connection closes before the end.
-    request.on('error', () => refuse(new AbortedError('the client went away')));
+    request.on('error', () => coming.refuse(new AbortedError('the client went away')));
   };
 }
 
-/** What has come of one body. */
-class Pieces {
-  size = 0;
-  readonly #all: { held: number };
+interface Limits {
+  /** Of all bodies together, now. */
+  held: number;
+  readonly maxBytes: number;
+  readonly maxHeldBytes: number;
+  readonly advice: string;
+}
+
+/** One body on its way. A class, because functions made anew for every request cost more than all that they do. */
+class Coming implements Held {
+  readonly #limits: Limits;
+  readonly #failed: (error: Error) => void;
+  #size = 0;
   #kept = 0;
+  #isSettled = false;
   /** The one piece most bodies come in; a list only where there are more. */
   #first: Buffer | undefined;
   #list: Buffer[] | undefined;
-  constructor(all: { held: number }) {
-    this.#all = all;
+
+  constructor(limits: Limits, failed: (error: Error) => void) {
+    this.#limits = limits;
+    this.#failed = failed;
   }
+
   add(chunk: Buffer): void {
-    this.#all.held += chunk.length;
+    const { held, maxBytes, maxHeldBytes, advice } = this.#limits;
+    this.#size += chunk.length;
+    if (this.#isSettled) return;
+    if (this.#size > maxBytes) {
+      this.free();
+      if (this.#size > maxBytes * PATIENCE) this.refuse(tooLarge(maxBytes, advice));
+    } else if (held + chunk.length > maxHeldBytes) this.refuse(overloaded());
+    else this.#keep(chunk);
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#limits.held += chunk.length;
     this.#kept += chunk.length;
     if (this.#first === undefined) this.#first = chunk;
     else if (this.#list === undefined) this.#list = [this.#first, chunk];
     else this.#list.push(chunk);
   }
+
+  /** Asked at the end; false: it has been refused, now or before. */
+  isWhole(): boolean {
+    if (this.#isSettled) return false;
+    const { maxBytes, advice } = this.#limits;
+    if (this.#size > maxBytes) this.refuse(tooLarge(maxBytes, advice));
+    else this.#isSettled = true;
+    return this.#size <= maxBytes;
+  }
+
   joined(): Buffer {
     return this.#list ? Buffer.concat(this.#list) : (this.#first ?? EMPTY);
   }
+
+  refuse(error: Error): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
+    this.free();
+    this.#failed(error);
+  }
+
   free(): void {
-    this.#all.held -= this.#kept;
+    this.#limits.held -= this.#kept;
     this.#kept = 0;
     this.#first = undefined;
     this.#list = undefined;
@@ -109,6 +137,6 @@ export function createBodyReader(
   return (request) =>
     new Promise((resolve, reject) => {
       checkLength(request.headers['content-length'], maxBytes, advice);
-      receive(request, (bytes, release) => resolve({ bytes, release }), reject);
+      receive(request, (bytes, held) => resolve({ bytes, release: () => held.free() }), reject);
     });
 }

@@ -29,9 +29,15 @@ function digits(count: number): string {
 /** The trace `traceparent` names, if it can be read as one; else a new one, which nobody has asked to be recorded. */
 export function traceOf({ traceparent }: Readonly<IncomingHttpHeaders>): Trace {
   const given = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent) : null;
-  const [, version, traceId = digits(32), flags = '00', more] = given ?? [];
+  if (!given) return newTrace();
+  const [, version, traceId = '', flags = '00', more] = given;
   // Nothing follows the flags of version 00.
-  if (version === '00' && more !== undefined) return traceOf({});
+  if (version === '00' && more !== undefined) return newTrace();
   const sampled = Number.parseInt(flags, 16) & 1;
   return { traceId, traceparent: `00-${traceId}-${digits(16)}-0${sampled}` };
+}
+
+function newTrace(): Trace {
+  const traceId = digits(32);
+  return { traceId, traceparent: `00-${traceId}-${digits(16)}-00` };
 }
