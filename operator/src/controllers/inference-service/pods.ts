@@ -179,5 +179,8 @@ function fetchProblem(ended: Terminated | undefined): Problem | undefined {
 function configurationProblem(ended: Terminated | undefined): Problem | undefined {
   const told = parseTerminationMessage(ended?.message);
   if (told?.reason !== 'InvalidConfiguration') return undefined;
-  return { reason: Reason.ConfigurationError, message: `the model server was started wrongly: ${told.message}` };
+  return {
+    reason: Reason.ConfigurationError,
+    message: `the model server cannot start as it is set up: ${told.message}`,
+  };
 }

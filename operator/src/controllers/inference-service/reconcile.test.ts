@@ -467,6 +467,32 @@ test('no replicas are wanted: it says so and how to change that', async () => {
   assert.equal(here.object().status?.version, 1);
 });
 
+test('fewer replicas are wanted: it says how many will go, not that more are ready than there are', async () => {
+  const here = world({ replicas: 3 });
+  here.kube.put(modelVersion(1));
+  await converge(here);
+  here.patch({ replicas: 1 });
+  await here.settle();
+  assert.equal(here.condition('Ready').message, 'version 1 of model iris is ready on 3 replicas, of which 2 will go');
+});
+
+test('a Secret that is not as it should be: it says which ones to look at', async () => {
+  const here = world({ tls: { secretName: 'shop-tls' }, auth: { apiKeys: { secretName: 'shop-keys' } } });
+  here.kube.put(modelVersion(1));
+  await here.settle();
+  kubelet(here.kube, () => 'broken');
+  const message = renderTerminationMessage({ stage: 'serve', reason: 'InvalidConfiguration', message: 'no tls.crt' });
+  const terminated = { exitCode: EXIT_TERMINAL, reason: 'Error', message, finishedAt: '2026-01-01T00:00:01Z' };
+  for (const pod of here.kube.list(Pod)) {
+    const server = { name: 'server', restartCount: 1, state: { waiting: {} }, lastState: { terminated } };
+    here.kube.put({ ...pod, status: { containerStatuses: [server] } } as unknown as KubeObject);
+  }
+  await here.settle();
+  const { said, message: told } = here.condition('Ready');
+  assert.equal(said, 'False/ConfigurationError');
+  assert.match(told, /no tls\.crt \(kubectl get secrets -n team-a shop-tls shop-keys\)/);
+});
+
 for (const kind of [Deployment, Service, PodDisruptionBudget]) {
   test(`a deleted ${kind.kind} is made again`, async () => {
     const here = world();

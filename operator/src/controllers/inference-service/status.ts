@@ -28,6 +28,11 @@ interface Seen {
 }
 
 const replicasInWords = (count: number): string => (count === 1 ? '1 replica' : `${count} replicas`);
+/** While pods go there are more than are wanted. */
+const readyInWords = (ready: number, wanted: number): string =>
+  ready > wanted
+    ? `${replicasInWords(ready)}, of which ${ready - wanted} will go`
+    : `${ready} of ${replicasInWords(wanted)}`;
 
 /** The whole status. */
 export function statusFor(seen: Seen): InferenceServiceStatus {
@@ -95,12 +100,22 @@ function verdictOn(seen: Seen): Problem | undefined {
   if (decision.isComplete) return undefined;
   const { release } = choice;
   const ready = situation.pods.filter((pod) => pod.isReady && isSame(pod, release)).length;
-  const progress = `version ${release.version} of model ${model} is ready on ${ready} of ${replicasInWords(replicas)}`;
+  const progress = `version ${release.version} of model ${model} is ready on ${readyInWords(ready, replicas)}`;
   const isApplied = act.do === 'apply' && isSame(situation.deployment?.release, act.release);
   const obstacle = isApplied ? hindrance(situation) : undefined;
-  if (obstacle) return withConsolation({ ...obstacle, message: `${progress}: ${obstacle.message}` }, seen);
+  if (obstacle) {
+    const message = `${progress}: ${obstacle.message}${secretsToLookAt(seen.owner, obstacle)}`;
+    return withConsolation({ ...obstacle, message }, seen);
+  }
   const isSilent = isSame(release, decision.serving) && isApplied && hasGoneSilent(seen);
   return withConsolation({ reason: isSilent ? Reason.NoReplicaAnswers : Reason.RollingOut, message: progress }, seen);
+}
+
+/** The server sees its Secrets as folders, and cannot say under which names they were looked for. */
+function secretsToLookAt({ metadata, spec }: InferenceService, { reason }: Problem): string {
+  const names = [spec.tls?.secretName, spec.auth?.apiKeys?.secretName].filter((name) => name !== undefined);
+  if (reason !== Reason.ConfigurationError || names.length === 0) return '';
+  return ` (kubectl get secrets -n ${metadata.namespace} ${names.join(' ')})`;
 }
 
 /** No pod answers, though one did: to answer for the first time, or again after a stop, takes its time. */
