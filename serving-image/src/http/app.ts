@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts';
 import { detailOf } from '../protocols/fastapi.ts';
 import { kserveV1Routes } from '../protocols/kserve-v1-metadata.ts';
 import { openInferenceRoutes } from '../protocols/open-inference-metadata.ts';
+import { afterBody } from '../request/body.ts';
 import { asRefusal, methodNotAllowed, Refusal } from '../request/refusal.ts';
 import { isReady, type ServerState } from '../request/state.ts';
 import type { Tracking } from '../tracking.ts';
@@ -90,11 +91,13 @@ function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
     const refusal = isBadPath ? new Refusal(404, 'Not found') : asRefusal(error, requestId);
     if (refusal.status >= 500 && !(error instanceof Refusal))
       log.error({ requestId, err: error, path: request.path }, 'request failed');
-    // What is left of a body nobody will read must not be taken for the next request.
-    if (!request.complete) response.set('connection', 'close');
-    response
-      .status(refusal.status)
-      .set(refusal.headers)
-      .json(key === 'detail' ? { detail: detailOf(refusal) } : { error: refusal.message });
+    afterBody(request, () => {
+      // What is left of a body nobody will read must not be taken for the next request.
+      if (!request.complete) response.set('connection', 'close');
+      response
+        .status(refusal.status)
+        .set(refusal.headers)
+        .json(key === 'detail' ? { detail: detailOf(refusal) } : { error: refusal.message });
+    });
   };
 }

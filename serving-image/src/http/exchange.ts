@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServedModel } from '../model/served-model.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
 import type { Answer, Protocol, ProtocolRequest } from '../protocols/protocol.ts';
-import { AbortedError, checkLength, createBodyReceiver, type Held } from '../request/body.ts';
+import { AbortedError, afterBody, checkLength, createBodyReceiver, type Held } from '../request/body.ts';
 import { checkContent } from '../request/content.ts';
 import { asRefusal, methodNotAllowed, notReady, type Refusal } from '../request/refusal.ts';
 import type { Route, ServerOptions } from './server.ts';
@@ -66,10 +66,12 @@ export function createExchange(options: ServerOptions): (exchange: Exchange) => 
       exchange.response.destroy();
       return;
     }
-    // What is left of a body nobody will read must not be taken for the next request.
-    const sent = { type: refusalType?.(refusal), headers: refusal.headers, closes: !request.complete };
-    send(exchange, refusal.status, words(refusal), sent);
-    told(exchange, { status: refusal.status, refusal, ...(isOurs && { error }) });
+    afterBody(request, () => {
+      // What is left of a body nobody will read must not be taken for the next request.
+      const sent = { type: refusalType?.(refusal), headers: refusal.headers, closes: !request.complete };
+      send(exchange, refusal.status, words(refusal), sent);
+      told(exchange, { status: refusal.status, refusal, ...(isOurs && { error }) });
+    });
   };
   const finish = (exchange: Exchange, answer: Answer): void => {
     send(exchange, 200, answer.body, { type: answer.contentType, headers: answer.headers, closes: false });

@@ -44,7 +44,8 @@ const PATIENCE_MS = 3_000;
 export function openPredictionLog({ settings, dir, keysDir, state, metrics, log }: OpenOptions): OpenedPredictionLog {
   if (!settings.enabled) return { options: {}, fits: () => {}, close: async () => {} };
   const counted = predictionLogMetrics(metrics.registry, () => predictions.lines());
-  for (const sink of settings.ship ? ['stdout', 'store'] : ['stdout']) counted.dropped.inc({ sink }, 0);
+  for (const sink of settings.ship ? ['stdout', 'refusals', 'store'] : ['stdout', 'refusals'])
+    counted.dropped.inc({ sink }, 0);
   const stdout = createStdoutSink({
     maxBytes: STDOUT_BYTES,
     onDropped: (lines) => counted.dropped.inc({ sink: 'stdout' }, lines),
@@ -57,6 +58,7 @@ export function openPredictionLog({ settings, dir, keysDir, state, metrics, log 
     hashKey: settings.hash.length > 0 ? hashKeyIn(keysDir, log) : '',
     state,
     sinks: [stdout, ...store],
+    onRefusalDropped: () => counted.dropped.inc({ sink: 'refusals' }),
   });
   redirectLogs((line) => stdout.offer({ bytes: Buffer.from(line), lines: 0 }));
   process.once('exit', () => {

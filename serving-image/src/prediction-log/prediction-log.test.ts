@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
 import type { ServerState } from '../request/state.ts';
-import type { Chunk } from './chunks.ts';
+import type { Chunk, Sink } from './chunks.ts';
 import { openPredictionLog } from './open.ts';
 import { createPredictionLog } from './prediction-log.ts';
 
@@ -36,6 +36,22 @@ function logWith(settings: object, random = Math.random) {
   const log = createPredictionLog({ settings: Settings.parse(settings), hashKey: '', state, sinks: [sink], random });
   return { log, chunks, lines: () => chunks.reduce((sum, { lines }) => sum + lines, 0) };
 }
+
+test('whoever is refused a thousand times in a second fills no log, and is counted', async () => {
+  const sink: Sink = { offer: () => {}, close: async () => {} };
+  let [time, dropped] = [5_000, 0];
+  const log = createPredictionLog({
+    ...{ settings: Settings.parse({}), hashKey: '', state, sinks: [sink], now: () => time },
+    onRefusalDropped: () => dropped++,
+  });
+  for (let i = 0; i < 1000; i++) log.onAnswered(refused);
+  log.onAnswered(predicted);
+  assert.deepEqual([log.lines(), dropped], [101, 900], 'predictions get theirs all the same');
+  time += 1_000;
+  for (let i = 0; i < 5; i++) log.onAnswered(refused);
+  assert.deepEqual([log.lines(), dropped], [106, 900]);
+  await log.close(0);
+});
 
 test('a sample is that share of the predictions, and every error', async () => {
   let next = 0;

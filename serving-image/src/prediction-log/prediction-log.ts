@@ -17,6 +17,8 @@ export interface PredictionLogOptions {
   readonly hashKey: string;
   readonly state: ServerState;
   readonly sinks: readonly Sink[];
+  /** Called for each refused request that gets no line, because too many were refused in that second. */
+  readonly onRefusalDropped?: () => void;
   readonly now?: () => number;
   readonly random?: () => number;
 }
@@ -30,6 +32,8 @@ export interface PredictionLog {
   readonly close: (patienceMs: number) => Promise<void>;
 }
 
+/** Lines of refused requests in a second: whoever is refused may ask as often as they like, and must not fill the log. */
+const MOST_REFUSALS = 100;
 const COLLECT_MS = 25;
 const COLLECT_BYTES = 64 * 1024;
 /** Room for one more line when nearly enough has been collected. */
@@ -73,9 +77,18 @@ export function createPredictionLog(options: PredictionLogOptions): PredictionLo
     if (used >= COLLECT_BYTES) flush();
     else timer ??= setTimeout(flush, COLLECT_MS).unref();
   };
+  let second = 0;
+  let refusals = 0;
+  const errorLine = (event: AnsweredEvent, time: number): string | undefined => {
+    const thisSecond = Math.floor(time / 1000);
+    if (thisSecond !== second) [second, refusals] = [thisSecond, 0];
+    if (++refusals <= MOST_REFUSALS) return writer.error(event, time);
+    options.onRefusalDropped?.();
+    return undefined;
+  };
   const lineOf = (event: AnsweredEvent): string | undefined => {
     const { answer, status } = event;
-    if (status !== 200) return writer.error(event, now());
+    if (status !== 200) return errorLine(event, now());
     if (!answer?.scored || (sample < 1 && random() >= sample)) return undefined;
     return writer.success(event, answer.scored, answer.isRecord ?? false, now());
   };

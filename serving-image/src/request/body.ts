@@ -140,3 +140,27 @@ export function createBodyReader(
       receive(request, (bytes, held) => resolve({ bytes, release: () => held.free() }), reject);
     });
 }
+
+/** So much of a body that nobody will use is read, for so long: a client that is still sending does not hear its answer. */
+const LEFT_OVER_BYTES = 32 * 1024 * 1024;
+const LEFT_OVER_MS = 2_000;
+
+/** Calls `then` once, when the rest of the body has come or is not worth waiting for. */
+export function afterBody(request: IncomingMessage, then: () => void): void {
+  if (request.complete || Number(request.headers['content-length'] ?? 0) > LEFT_OVER_BYTES) {
+    then();
+    return;
+  }
+  let left = LEFT_OVER_BYTES;
+  const done = (): void => {
+    clearTimeout(timer);
+    request.off('data', count).off('end', done).off('close', done);
+    then();
+  };
+  const count = (chunk: Buffer): void => {
+    left -= chunk.length;
+    if (left < 0) done();
+  };
+  const timer = setTimeout(done, LEFT_OVER_MS);
+  request.on('data', count).once('end', done).once('close', done).resume();
+}

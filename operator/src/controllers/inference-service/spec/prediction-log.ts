@@ -34,7 +34,7 @@ export const PredictionLog = z
         }),
       )
       .describe(
-        'The share of predictions that get a line, a decimal from 0 to 1 in quotes. Requests that are refused always get one.',
+        'The share of predictions that get a line, a decimal from 0 to 1 in quotes. Requests that are refused always get one, up to a hundred a second.',
       ),
     redact: Features.exactOptional().describe(
       'Features that are left out of every line, with their statistics. A name the model does not have is told in the log of its pods.',
