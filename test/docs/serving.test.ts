@@ -52,7 +52,7 @@ test('the limits are those the server has', () => {
 test('every flag of a batch the guide names is one', () => {
   const options = readFileSync('serving-image/src/batch/options.ts', 'utf8');
   const batch = /## Files of rows([\s\S]*?)\n## /.exec(guide)?.[1] ?? '';
-  const flags = [...batch.matchAll(/--([a-z-]+)/g)].map(([, name]) => name as string);
+  const flags = [...batch.matchAll(/`--([a-z-]+)/g)].map(([, name]) => name as string);
   assert.ok(flags.length > 5);
   assert.deepEqual(
     flags.filter((name) => !new RegExp(`(^|\\s)'?${name}'?:`).test(options)),
