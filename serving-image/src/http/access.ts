@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 import type { Logger } from '../log.ts';
 import { openAuth } from './auth.ts';
 import { createCors } from './cors.ts';
-import type { ServerOptions } from './server.ts';
+import type { ServerOptions } from './options.ts';
 import { openCertificate } from './tls.ts';
 
 export interface AccessOptions {

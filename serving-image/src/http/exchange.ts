@@ -10,7 +10,7 @@ import type { Answer, Protocol, ProtocolRequest } from '../protocols/protocol.ts
 import { AbortedError, afterBody, checkLength, createBodyReceiver, type Held } from '../request/body.ts';
 import { checkContent } from '../request/content.ts';
 import { asRefusal, methodNotAllowed, notReady, type Refusal } from '../request/refusal.ts';
-import type { Route, ServerOptions } from './server.ts';
+import type { Route, ServerOptions } from './options.ts';
 
 /** All bodies held at once, in times the largest single one. */
 const HELD_BODIES = 8;

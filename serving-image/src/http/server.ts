@@ -4,9 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { createServer as createSecureServer, type ServerOptions as SecureOptions } from 'node:https';
-import type { Logger } from '../log.ts';
-import type { AnsweredEvent } from '../protocols/answered.ts';
+import { createServer as createSecureServer } from 'node:https';
 import { detailOf } from '../protocols/fastapi.ts';
 import type { Protocol } from '../protocols/protocol.ts';
 import { asRefusal, type Refusal } from '../request/refusal.ts';
@@ -14,25 +12,7 @@ import type { ServerState } from '../request/state.ts';
 import { traceOf } from '../request/trace.ts';
 import { CLIENT_CLOSED_REQUEST, createExchange, type Exchange } from './exchange.ts';
 import type { Metrics } from './metrics.ts';
-
-export interface ServerOptions {
-  readonly state: ServerState;
-  readonly protocols: readonly Protocol[];
-  /** Answers what no protocol matches. */
-  readonly app: RequestListener;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  readonly maxBodyBytes: number;
-  readonly requestTimeoutMs: number;
-  /** Called once for every request of a protocol; what it throws is logged and changes nothing. */
-  readonly onAnswered?: (event: AnsweredEvent) => void;
-  /** May this be asked at all? Called before the body is read, but not for health, metrics and pings. */
-  readonly authorize?: (request: IncomingMessage) => Refusal | undefined | Promise<Refusal | undefined>;
-  /** Called first for every request. May set headers, which every answer then carries; true: it has answered itself. */
-  readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** Only https is spoken. `setSecureContext` of the server renews what is here. */
-  readonly tls?: SecureOptions;
-}
+import type { Route, ServerOptions } from './options.ts';
 
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
@@ -112,16 +92,6 @@ const pathOf = (url: string): string => {
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);
 };
-
-/** What a URL asks for. */
-export interface Route {
-  readonly path: string;
-  /** After the question mark. */
-  readonly query: string;
-  /** The metrics label. */
-  readonly endpoint: string;
-  readonly protocol: Protocol | undefined;
-}
 
 /** So many different URLs are remembered: nearly every request has one of a few. */
 const KNOWN_URLS = 256;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Rejection } from './api.ts';
-import { begins, type DeploymentFacts, decide, hindrance, type Situation, usedBy } from './decide.ts';
+import { begins, decide, hindrance, usedBy } from './decide.ts';
 import type { PodFacts } from './pods.ts';
 import type { Release } from './release.ts';
+import type { DeploymentFacts, Situation } from './situation.ts';
 import type { VersionFacts } from './versions.ts';
 
 const NOW = new Date('2026-01-01T12:00:00Z');

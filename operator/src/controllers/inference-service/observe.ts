@@ -11,10 +11,10 @@ import { knownOutage } from '../outage.ts';
 import type { Settings } from '../ports.ts';
 import { type InferenceService, RETRY_ANNOTATION } from './api.ts';
 import { wantedReplicas } from './autoscaling.ts';
-import type { DeploymentFacts, Memory, Situation, Wanted } from './decide.ts';
 import { deploymentFor, releaseOf, templateOf } from './deployment.ts';
 import { podFacts } from './pods.ts';
 import { serveSettingsEnv } from './serve-settings.ts';
+import type { DeploymentFacts, Memory, Situation, Wanted } from './situation.ts';
 import { versionFacts } from './versions.ts';
 
 export interface Observed {

@@ -4,9 +4,9 @@
  * comes back. Pure.
  */
 import type { Rejection } from './api.ts';
-import type { Situation } from './decide.ts';
 import type { PodFacts } from './pods.ts';
 import { isSame, type Release, type ReleaseId } from './release.ts';
+import type { Situation } from './situation.ts';
 import type { Problem, VersionFacts } from './versions.ts';
 
 /**

@@ -11,13 +11,14 @@ import { knownOutage, type Outage, outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { type InferenceService, type InferenceServiceStatus, READY } from './api.ts';
 import { autoscalerFor } from './autoscaling.ts';
-import { begins, type Decision, decide, type Memory, type Situation, usedBy } from './decide.ts';
+import { begins, type Decision, decide, usedBy } from './decide.ts';
 import { deploymentFor } from './deployment.ts';
 import { childKey, podLabels } from './names.ts';
 import { type Observed, situationOf } from './observe.ts';
 import { budgetFor } from './pod-disruption-budget.ts';
 import { ensureTokenKeys } from './reconcile-keys.ts';
 import { serviceFor } from './service.ts';
+import type { Memory, Situation } from './situation.ts';
 import { statusFor } from './status.ts';
 
 /** How soon credentials are asked for again when a service runs but they could not be renewed. */

@@ -5,10 +5,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { type Decision, type DeploymentFacts, decide, type Memory, type Situation } from './decide.ts';
+import { type Decision, decide } from './decide.ts';
 import type { PodFacts } from './pods.ts';
 import { releaseBefore } from './probation.ts';
 import { isSame, type Release } from './release.ts';
+import type { DeploymentFacts, Memory, Situation } from './situation.ts';
 import type { VersionFacts } from './versions.ts';
 
 /** How a version behaves: it works, never starts, loads for ever, or dies of its requests once it answers. */

@@ -10,9 +10,10 @@ import {
   READY,
   Reason,
 } from './api.ts';
-import { type Decision, hindrance, type Situation } from './decide.ts';
+import { type Decision, hindrance } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';
 import { isSame, type Release } from './release.ts';
+import type { Situation } from './situation.ts';
 import type { Problem, VersionFacts } from './versions.ts';
 
 const MAX_HISTORY = 10;

@@ -1,7 +1,7 @@
 /** Operators that work on values one by one, with ONNX's broadcasting where there are several. */
 import { elementCount, type Tensor, type TensorData, type TensorType } from '../tensor.ts';
-import { NotCompiledError } from './graph.ts';
 import { attributeOf, given, intOf, type Kernel, type MakeKernel, numbersOf, type Room } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { tensorType } from './read-values.ts';
 
 const FLOATS: ReadonlySet<TensorType> = new Set(['float32', 'float64']);

@@ -1,7 +1,8 @@
 /** The attributes of the tree operators as trees, whichever of the two ways they are written in. */
 import { type Layout, layOut, MODES, type Splits, type Threshold } from './forest.ts';
-import { type GraphNode, NotCompiledError } from './graph.ts';
+import type { GraphNode } from './graph.ts';
 import { attributeOf, intOf, textOf } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { TRANSFORMS, type Transform, transformOf } from './post-transform.ts';
 
 export const AGGREGATES = ['AVERAGE', 'SUM', 'MIN', 'MAX'] as const;

@@ -1,6 +1,6 @@
 /** Operators of ai.onnx.ml that prepare features. */
 import type { Tensor, TensorType } from '../tensor.ts';
-import { type GraphNode, NotCompiledError } from './graph.ts';
+import type { GraphNode } from './graph.ts';
 import {
   attributeOf,
   given,
@@ -12,6 +12,7 @@ import {
   textOf,
   wholesOf,
 } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 const { fround } = Math;
 const NO_FLOATS = new Float32Array(0);

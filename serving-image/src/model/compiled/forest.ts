@@ -1,5 +1,5 @@
 /** Trees as they are said in a file, and as they are walked: see `layOut`. */
-import { NotCompiledError } from './graph.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 export type Threshold = Float32Array | Float64Array;
 

@@ -40,8 +40,3 @@ export interface Graph {
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly nodes: readonly GraphNode[];
 }
-
-/** The graph has something that is not compiled; the message says what, for people. */
-export class NotCompiledError extends Error {
-  override readonly name = 'NotCompiledError';
-}

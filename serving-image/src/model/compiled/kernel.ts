@@ -1,6 +1,7 @@
 /** What an operator becomes: a function from tensors to tensors. */
 import type { Tensor, TensorData, TensorType } from '../tensor.ts';
-import { type Attribute, type GraphNode, NotCompiledError } from './graph.ts';
+import type { Attribute, GraphNode } from './graph.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 /** Gives room for a result of this many values, whatever was in it before; it may be the same every time. */
 export type Room = (type: TensorType, length: number) => TensorData;

@@ -1,6 +1,6 @@
 /** Products of tables, and the linear operators made of them. Sums are formed in float32 where the runtime does so. */
 import type { Tensor, TensorData } from '../tensor.ts';
-import { type GraphNode, NotCompiledError } from './graph.ts';
+import type { GraphNode } from './graph.ts';
 import {
   attributeOf,
   floatOf,
@@ -13,6 +13,7 @@ import {
   numbersOf,
   textOf,
 } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { transform, transformOf } from './post-transform.ts';
 import { type Labels, labelsOf } from './trees.ts';
 

@@ -1,7 +1,8 @@
 /** From a graph to a function: one kernel after the other, with room for what lies between them kept for the next run. */
 import { allocate, type Tensor, type TensorData, type TensorType } from '../tensor.ts';
-import { type Graph, type GraphInput, type GraphNode, NotCompiledError } from './graph.ts';
+import type { Graph, GraphInput, GraphNode } from './graph.ts';
 import type { Kernel, MakeKernel, Room } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { makerOf } from './operators.ts';
 
 /** A graph that can be computed here. `run` throws for what the runtime fails on as well. */

@@ -1,5 +1,5 @@
 /** What becomes of raw scores, in place and with the rounding of float32 where the runtime has it. */
-import { NotCompiledError } from './graph.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 export const TRANSFORMS = ['NONE', 'SOFTMAX', 'LOGISTIC', 'SOFTMAX_ZERO'] as const;
 export type Transform = (typeof TRANSFORMS)[number];

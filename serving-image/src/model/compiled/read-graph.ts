@@ -4,7 +4,8 @@ import { namesOf } from '../onnx/nodes.ts';
 import { domainName } from '../onnx/operators.ts';
 import { type Bytes, bufferBytes, type Field } from '../onnx/wire.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Attribute, type Graph, type GraphInput, type GraphNode, NotCompiledError } from './graph.ts';
+import type { Attribute, Graph, GraphInput, GraphNode } from './graph.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { readAttribute, readTensor, tensorType } from './read-values.ts';
 
 /** More nodes than any linear model or forest is exported with. */

@@ -1,7 +1,8 @@
 /** Numbers and tensors out of an ONNX file in memory. Lists of a forest have millions of entries: no object for each. */
 import { MalformedError } from '../onnx/wire.ts';
 import { allocate, elementCount, type Tensor, type TensorData, type TensorType } from '../tensor.ts';
-import { type Attribute, NotCompiledError } from './graph.ts';
+import type { Attribute } from './graph.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 const VARINT = 0;
 const FIXED64 = 1;

@@ -1,7 +1,7 @@
 /** Operators that make one value of several along an axis. */
 import { elementCount, type Tensor } from '../tensor.ts';
-import { NotCompiledError } from './graph.ts';
 import { floatsOf, given, intOf, type MakeKernel } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { axesOf, axisOf } from './shapes.ts';
 
 /** What lies before, along and behind axes that are neighbours. */

@@ -1,7 +1,8 @@
 /** Operators that move values, and leave them as they are. */
 import { allocate, elementCount, type Tensor, type TensorData } from '../tensor.ts';
-import { type GraphNode, NotCompiledError } from './graph.ts';
+import type { GraphNode } from './graph.ts';
 import { attributeOf, given, intOf, type Kernel, type MakeKernel, wholesOf } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 
 /** An axis counted from the front. */
 export function axisOf(axis: number, rank: number): number {

@@ -2,8 +2,9 @@
 import type { Tensor, TensorData } from '../tensor.ts';
 import type { Aggregate, Ensemble } from './ensemble.ts';
 import type { Layout, Threshold } from './forest.ts';
-import { type GraphNode, NotCompiledError } from './graph.ts';
+import type { GraphNode } from './graph.ts';
 import { attributeOf, given, type Kernel, type MakeKernel, matrixOf } from './kernel.ts';
+import { NotCompiledError } from './not-compiled.ts';
 import { logistic, transform } from './post-transform.ts';
 import { type Rows, walkRows, walkTrees } from './walk.ts';
 

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { asFailure } from '../../failure.ts';
 import { readModelFile } from '../compiled/compile.ts';
-import { NotCompiledError } from '../compiled/graph.ts';
+import { NotCompiledError } from '../compiled/not-compiled.ts';
 import { memoryOf } from '../compiled/prepare.ts';
 import { inspectModel } from '../onnx/inspect.ts';
 import { readingFile } from '../onnx/reading.ts';

@@ -1,7 +1,7 @@
 /** Reading a large model for the compiler takes seconds: not where probes are answered. */
 import { statSync } from 'node:fs';
 import { type Compiled, compileFile, planModel } from '../compiled/compile.ts';
-import { NotCompiledError } from '../compiled/graph.ts';
+import { NotCompiledError } from '../compiled/not-compiled.ts';
 import type { ZipMapPlan } from '../onnx/zip-map.ts';
 import { LARGE_FILE_BYTES } from './inspection.ts';
 import { firstReport, startThread } from './thread.ts';
