@@ -9,8 +9,9 @@ import { irisTraining, service } from '../support/manifests.ts';
 import { withObjectStore } from '../support/object-storage.ts';
 
 const namespace = uniqueNamespace('e2e-batch');
-const ROWS = 20_000;
-const CHUNK = 500;
+// Many small parts: there has to be time to kill the pod among them.
+const ROWS = 30_000;
+const CHUNK = 100;
 
 before(async () => {
   makeNamespace(namespace);
@@ -33,16 +34,20 @@ const input = Buffer.from(
 const job = (): string =>
   readFileSync('examples/batch-prediction.yaml', 'utf8')
     .replaceAll('team-a', namespace)
-    .replace('--chunk-rows=1024', `--chunk-rows=${CHUNK}`);
+    .replace('--chunk-rows=1024', `--chunk-rows=${CHUNK}\n            - --concurrency=1`);
 const stored = (prefix: string) => withObjectStore((store) => store.list(`${namespace}/batch/flowers/${prefix}`));
 
-async function textOf(key: string): Promise<string> {
-  return withObjectStore(async (store) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of await store.get(key)) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString();
+/** The texts of these objects, in their order. */
+const textsOf = (keys: readonly string[]): Promise<readonly string[]> =>
+  withObjectStore(async (store) => {
+    const texts: string[] = [];
+    for (const key of keys) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of await store.get(key)) chunks.push(chunk as Buffer);
+      texts.push(Buffer.concat(chunks).toString());
+    }
+    return texts;
   });
-}
 
 test('the example Job predicts every row of a stored file once, though its pod is killed on the way', async () => {
   await withObjectStore((store) => store.put(`${namespace}/data/flowers.csv`, input, input.length));
@@ -52,13 +57,15 @@ test('the example Job predicts every row of a stored file once, though its pod i
     ...['delete', 'pod', '-n', namespace, '-l', 'batch.kubernetes.io/job-name=flowers'],
     ...['--force', '--grace-period=0'],
   ]);
+  assert.deepEqual(await stored('_SUCCESS'), [], 'the batch was done before its pod could be killed');
   kubectl(['wait', '--for=condition=Complete', 'job/flowers', '-n', namespace, '--timeout=180s']);
 
-  const summary = JSON.parse(await textOf(`${namespace}/batch/flowers/_SUCCESS.json`));
+  const [said = ''] = await textsOf([`${namespace}/batch/flowers/_SUCCESS.json`]);
+  const summary = JSON.parse(said);
   assert.deepEqual([summary.rows, summary.refused, summary.version, summary.model], [ROWS, 0, '1', 'iris']);
   const parts = await stored('part-');
   assert.equal(parts.length, ROWS / CHUNK);
-  const lines = (await Promise.all(parts.map(({ key }) => textOf(key)))).join('').trimEnd().split('\n');
+  const lines = (await textsOf(parts.map(({ key }) => key))).join('').trimEnd().split('\n');
   assert.equal(lines.length, ROWS);
   lines.forEach((line, i) => {
     const { id, label } = JSON.parse(line);
@@ -67,12 +74,13 @@ test('the example Job predicts every row of a stored file once, though its pod i
 });
 
 test('the pod of a batch holds no way into Postgres, and no token of the API server', () => {
-  const [pod] = kubectlJson<{ items: { spec: { volumes: { secret?: { items?: { key: string }[] } }[] } }[] }>(
+  type Volumes = { secret?: { items?: { key: string }[] } }[];
+  const { items } = kubectlJson<{ items: { spec: { volumes: Volumes } }[] }>(
     ...['get', 'pods', '-n', namespace, '-l', 'batch.kubernetes.io/job-name=flowers'],
-  ).items;
-  const volumes = pod?.spec.volumes ?? [];
+  );
+  assert.equal(items.length, 1, 'the pod that came after the killed one');
   assert.deepEqual(
-    volumes.map(({ secret }) => secret?.items?.map(({ key }) => key)),
+    items[0]?.spec.volumes.map(({ secret }) => secret?.items?.map(({ key }) => key)),
     [['object-storage.json']],
   );
 });
