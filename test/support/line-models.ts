@@ -1,6 +1,7 @@
 /** Models of one column `x` that give `k·x`, so that an answer to x = 1 names its version; good ones and bad ones. */
 import { FLOAT, floatTensor, INT64, model, node, tensorValue } from '../../serving-image/test/onnx.ts';
 import { get, waitForCondition } from './conditions.ts';
+import { eventually } from './eventually.ts';
 import { apply } from './kubectl.ts';
 import { withObjectStore } from './object-storage.ts';
 
@@ -78,8 +79,11 @@ export async function bring(namespace: string, name: string, onnx: Buffer): Prom
   const metadata = { name: `line-${name}` };
   const spec = { model: 'line', source: { uri: broughtUri(namespace, name) } };
   apply(namespace, JSON.stringify({ apiVersion: 'slipway.dev/v1alpha1', kind: 'ModelVersion', metadata, spec }));
-  await waitForCondition(namespace, `mv/line-${name}`, { type: 'Ready', status: 'Unknown' }, 30_000).catch(() => {});
-  return get(namespace, `mv/line-${name}`).status.version as number;
+  return eventually(() => {
+    const version: unknown = get(namespace, `mv/line-${name}`).status?.version;
+    if (typeof version !== 'number') throw new Error(`line-${name} has no number yet`);
+    return version;
+  }, 30_000);
 }
 
 /** Brings a good model, waits until it is proven, and returns its number. */

@@ -2,68 +2,40 @@
  * `GET /model/version` tells what answers, `POST /model/version` asks for another version. The switch changes the
  * InferenceService, so that it reaches all replicas and outlives them; this process only asks and waits.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { VersionAnswer } from '@slipway/contract';
 import { type Request, type Response, Router } from 'express';
 import { typeName } from '../model/column.ts';
-import { AbortedError, createBodyReader } from '../request/body.ts';
+import { createBodyReader } from '../request/body.ts';
 import { checkContent } from '../request/content.ts';
-import { methodNotAllowed, notReady, overloaded, Refusal } from '../request/refusal.ts';
+import { methodNotAllowed, notReady, Refusal } from '../request/refusal.ts';
 import type { ServerState } from '../request/state.ts';
 import { invalid, parsedBody } from './fastapi.ts';
 import { isObject, parseJson } from './json.ts';
-import { isAway, type Operator, shortened, wantsAsync } from './operator-client.ts';
+import { type Operator, type Patience, shortened } from './operator-client.ts';
+import { MAX_WAITING, outcomeFor, type PatienceOptions, waitingRoom } from './patience.ts';
 
-export interface VersionOptions {
+export interface VersionOptions extends PatienceOptions {
   readonly state: ServerState;
   /** Absent: spec.api does not allow the switch. */
   readonly operator: Operator | undefined;
-  /** How long a client is kept waiting for the rollout. */
-  readonly waitMs: number;
-  /** Fires while the process drains, when it is time to answer whoever still waits. */
-  readonly hurry: AbortSignal;
 }
 
-/** Requests that wait for a rollout beyond this are refused with 429. */
-const MAX_WAITING = 32;
 const MAX_BODY_BYTES = 4096;
-/** How long one question to the operator may take: short enough that its end is noticed when the operator restarts. */
-const WAIT_SECONDS = 10;
-const PAUSE_MS = 1_000;
 const PATH = '/model/version';
 
 /** Mounted at /model/version. Throws Refusals for the app to word. */
-export function versionRoutes({ state, operator, waitMs, hurry }: VersionOptions): Router {
+export function versionRoutes({ state, operator, ...patience }: VersionOptions): Router {
   const router = Router();
   const readBody = createBodyReader(MAX_BODY_BYTES, MAX_BODY_BYTES * MAX_WAITING, 'send {"version": "2"}');
-  let waiting = 0;
-
-  /** How the rollout goes when it is settled, or when there is no time left to wait. */
-  async function outcome(asked: Operator, started: VersionAnswer, until: AbortSignal): Promise<VersionAnswer> {
-    let answer = started;
-    while (answer.status === 'ROLLING_OUT' && !until.aborted) {
-      try {
-        answer = await asked.version({ generation: started.generation, waitSeconds: WAIT_SECONDS, signal: until });
-      } catch (error) {
-        // The rollout goes on whoever is away.
-        if (!isAway(error)) throw error;
-        await sleep(PAUSE_MS, undefined, { signal: until }).catch(() => {});
-      }
-    }
-    return answer;
-  }
+  const inRoom = waitingRoom();
 
   async function change(asked: Operator, request: Request, response: Response): Promise<void> {
     checkContent(request.headers, ['application/json']);
     const { bytes, release } = await readBody(request);
     try {
       const started = await asked.switchTo(versionIn(bytes));
-      const isAsync = wantsAsync(request.headers);
-      if (isAsync) response.set('preference-applied', 'respond-async');
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      const until = AbortSignal.any([hurry, gone.signal, AbortSignal.timeout(isAsync ? 0 : waitMs)]);
-      send(response, isAsync ? started : await outcome(asked, started, until));
+      const look = (each: Patience) => asked.version({ generation: started.generation, ...each });
+      send(response, await outcomeFor({ request, response }, patience, { started, going: 'ROLLING_OUT', look }));
     } finally {
       release();
     }
@@ -91,15 +63,7 @@ export function versionRoutes({ state, operator, waitMs, hurry }: VersionOptions
         'This service lets no client switch its version; set spec.api.allowVersionSwitch of the InferenceService to true',
       );
     }
-    if (waiting >= MAX_WAITING) throw overloaded();
-    waiting++;
-    try {
-      await change(operator, request, response);
-    } catch (error) {
-      if (!(error instanceof AbortedError)) throw error;
-    } finally {
-      waiting--;
-    }
+    await inRoom(() => change(operator, request, response));
   });
   router.all('/', () => {
     throw methodNotAllowed('GET, POST');

@@ -1,65 +1,36 @@
 /** `POST /train` starts a run of the service's TrainingJob and answers with its result; `GET /train/<run id>` looks again. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MAX_TRAIN_BYTES, type RunAnswer } from '@slipway/contract';
 import { type Request, type Response, Router } from 'express';
 import { typeName } from '../model/column.ts';
-import { AbortedError, createBodyReader } from '../request/body.ts';
+import { createBodyReader } from '../request/body.ts';
 import { checkContent } from '../request/content.ts';
-import { methodNotAllowed, overloaded, Refusal } from '../request/refusal.ts';
+import { methodNotAllowed, Refusal } from '../request/refusal.ts';
 import type { ServerState } from '../request/state.ts';
 import { invalid, parsedBody } from './fastapi.ts';
 import { isObject, parseJson } from './json.ts';
-import { isAway, type Operator, wantsAsync } from './operator-client.ts';
+import type { Operator, Patience } from './operator-client.ts';
+import { MAX_WAITING, outcomeFor, type PatienceOptions, waitingRoom } from './patience.ts';
 
-export interface TrainingOptions {
+export interface TrainingOptions extends PatienceOptions {
   readonly state: ServerState;
   /** Absent: spec.api names no TrainingJob. */
   readonly operator: Operator | undefined;
-  /** How long a client is kept waiting for the result. */
-  readonly waitMs: number;
-  /** Fires while the process drains, when it is time to answer whoever still waits. */
-  readonly hurry: AbortSignal;
 }
 
-/** Requests that wait for a result beyond this are refused with 429. */
-const MAX_WAITING = 32;
-/** How long one question to the operator may take: short enough that its end is noticed when the operator restarts. */
-const WAIT_SECONDS = 10;
-const PAUSE_MS = 1_000;
-
 /** Mounted at /train. Throws Refusals for the app to word. */
-export function trainRoutes({ state, operator, waitMs, hurry }: TrainingOptions): Router {
+export function trainRoutes({ state, operator, ...patience }: TrainingOptions): Router {
   const router = Router();
   const readBody = createBodyReader(MAX_TRAIN_BYTES, MAX_TRAIN_BYTES * MAX_WAITING, 'leave out what is no parameter');
-  let waiting = 0;
-
-  /** How the run goes when it has ended, or when there is no time left to wait. */
-  async function outcome(asked: Operator, started: RunAnswer & { request_id: string }, until: AbortSignal) {
-    let answer: RunAnswer = started;
-    while (answer.status === 'RUNNING' && !until.aborted) {
-      try {
-        answer = await asked.run(started.request_id, { waitSeconds: WAIT_SECONDS, signal: until });
-      } catch (error) {
-        // The run goes on whoever is away; a client that still waits hears of its end, or where to look.
-        if (!isAway(error)) throw error;
-        await sleep(PAUSE_MS, undefined, { signal: until }).catch(() => {});
-      }
-    }
-    return answer;
-  }
+  const inRoom = waitingRoom();
 
   async function train(asked: Operator, request: Request, response: Response): Promise<void> {
     checkContent(request.headers, ['application/json']);
     const { bytes, release } = await readBody(request);
     try {
       const started = await asked.train(parametersIn(bytes), keyOf(request), traceOn(request, response));
-      const isAsync = wantsAsync(request.headers);
-      if (isAsync) response.set('preference-applied', 'respond-async');
-      const gone = new AbortController();
-      response.once('close', () => gone.abort());
-      const until = AbortSignal.any([hurry, gone.signal, AbortSignal.timeout(isAsync ? 0 : waitMs)]);
-      send(response, isAsync ? started : await outcome(asked, started, until));
+      const look = (each: Patience) => asked.run(started.request_id, each);
+      send(response, await outcomeFor<RunAnswer>({ request, response }, patience, { started, going: 'RUNNING', look }));
     } finally {
       release();
     }
@@ -84,15 +55,7 @@ export function trainRoutes({ state, operator, waitMs, hurry }: TrainingOptions)
 
   router.post('/', async (request, response) => {
     const asked = operator ?? refuse();
-    if (waiting >= MAX_WAITING) throw overloaded();
-    waiting++;
-    try {
-      await train(asked, request, response);
-    } catch (error) {
-      if (!(error instanceof AbortedError)) throw error;
-    } finally {
-      waiting--;
-    }
+    await inRoom(() => train(asked, request, response));
   });
   router.all('/', () => {
     throw methodNotAllowed('POST');
