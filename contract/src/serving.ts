@@ -64,3 +64,19 @@ export const TLS_KEY_FILE = 'tls.key';
 export const PREDICTION_KEYS_DIR = '/prediction-keys';
 /** Shared by the server, which writes files of lines there, and the container that ships them. */
 export const PREDICTION_LOG_DIR = '/predictions';
+
+/** What a server that is not ours is spoken to in: by it its readiness is asked for, and a prediction where there is an example. */
+export const RuntimeProtocol = z.enum(['mlflow', 'v1', 'v2']);
+export type RuntimeProtocol = z.infer<typeof RuntimeProtocol>;
+
+/** `RUNTIME` of `front`: the server behind it, in the same pod. */
+export const Runtime = z.object({
+  protocol: RuntimeProtocol,
+  port: z.int().min(1).max(65_535),
+  /** How long it may take to be ready for the first time. */
+  readyWithinSeconds: z.int().min(1),
+});
+export type Runtime = z.infer<typeof Runtime>;
+
+/** Where `front` listens: every other port is the server's to choose. */
+export const FRONT_PORT = 9080;

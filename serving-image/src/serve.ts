@@ -1,6 +1,4 @@
 /** `serve`: answers health from the first moment, predictions once the model has shown that it is the right one. */
-import { once } from 'node:events';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runtimeThreads } from './cgroup.ts';
@@ -13,13 +11,13 @@ import { createApp } from './http/app.ts';
 import { drain } from './http/drain.ts';
 import { collectProcessMetrics, createMetrics, type Metrics } from './http/metrics.ts';
 import { createModelServer } from './http/server.ts';
+import { afterStop, listen, operatorFor, stopSignal } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 import { checkArtifact } from './model/artifact-check.ts';
 import { inspectFile, loadModel } from './model/load.ts';
 import { type ServedModel, serveModel } from './model/served-model.ts';
 import { openPredictionLog } from './prediction-log/open.ts';
 import { versionRoutes } from './protocols/model-version.ts';
-import { type Operator, operatorAt } from './protocols/operator-client.ts';
 import { PROTOCOLS } from './protocols/protocols.ts';
 import { trainRoutes } from './protocols/train.ts';
 import type { ServerState } from './request/state.ts';
@@ -111,40 +109,6 @@ export async function serve(
 /** A thread that is still loading is waited for: a process that ends while the runtime computes is aborted. */
 const patience = (): Promise<void> => sleep(HURRY_MS, undefined, { ref: false });
 
-/** Fires `ms` after the signal to stop: whoever waits for a run is answered before connections are cut. */
-function afterStop(stopped: Promise<undefined>, ms: number): AbortSignal {
-  const late = new AbortController();
-  void stopped.then(() => setTimeout(() => late.abort(), ms).unref());
-  return late.signal;
-}
-
-function operatorFor(
-  { OPERATOR_URL: url, OPERATOR_TOKEN_DIR: tokenDir }: ServeConfig,
-  log: Logger,
-): Operator | undefined {
-  return url === undefined ? undefined : operatorAt({ url, tokenDir, log });
-}
-
-async function listen(server: Server, { HOST, PORT }: ServeConfig): Promise<void> {
-  server.listen({ port: PORT, ...(HOST !== undefined && { host: HOST }) });
-  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
-    const cure = LISTEN_CURES[error.code ?? ''];
-    if (cure === undefined) throw error;
-    const where = `${HOST ?? 'every address'}, port ${PORT}`;
-    throw new FailureError('InvalidConfiguration', `cannot listen at ${where} (${error.code}): ${cure}`, {
-      cause: error,
-    });
-  });
-}
-
-/** What keeps a server from listening, and what to do about it. */
-const LISTEN_CURES: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program has it; choose another port',
-  EACCES: 'this user may not have it; choose a port from 1024 on',
-  EADDRNOTAVAIL: 'choose an address of this machine, or 0.0.0.0 for every one',
-  ENOTFOUND: 'choose an address of this machine, or 0.0.0.0 for every one',
-};
-
 async function load(
   config: ServeConfig,
   state: ServerState,
@@ -175,10 +139,3 @@ const withoutThread = (cause: Error): FailureError =>
     'the thread that computes the model ended by itself; the process ends, to be started again',
     { cause },
   );
-
-/** Resolves at the first SIGTERM or SIGINT; those that follow change nothing. */
-function stopSignal(): Promise<undefined> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve(undefined));
-  });
-}

@@ -84,7 +84,7 @@ function healthOf(state: ServerState, tracking: Tracking): object {
 }
 
 /** Answers anything thrown as `{"error": message}` or `{"detail": …}`, as FastAPI does; what is not the client's fault is logged with the request id. */
-function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
+export function errorsAs(key: 'error' | 'detail', log: Logger): ErrorRequestHandler {
   return (error, request, response, _next) => {
     const requestId = String(response.getHeader('x-request-id'));
     const isBadPath = error instanceof URIError;
