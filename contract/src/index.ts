@@ -3,6 +3,7 @@ export * from './access.ts';
 export * from './algorithms.ts';
 export * from './artifact.ts';
 export * from './control-api.ts';
+export * from './conversion.ts';
 export * from './hash.ts';
 export * from './lineage.ts';
 export * from './object-location.ts';

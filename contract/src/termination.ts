@@ -1,6 +1,7 @@
 /** How a container tells why it ended: one JSON object in its termination message (at most 4096 bytes). */
 import { z } from 'zod';
-import { ArtifactFile } from './artifact.ts';
+import { ArtifactFile, Sha256 } from './artifact.ts';
+import { DepositReport } from './conversion.ts';
 import { ModelSignature } from './signature.ts';
 
 export const TERMINATION_LOG = '/dev/termination-log';
@@ -11,7 +12,18 @@ export const EXIT_TERMINAL = 65;
 /** A store stayed away until the container gave up: the Job's retries may help. */
 export const EXIT_UNAVAILABLE = 75;
 
-export const Stage = z.enum(['fetch', 'train', 'watch', 'publish', 'verify', 'serve', 'batch', 'ship']);
+export const Stage = z.enum([
+  'fetch',
+  'train',
+  'watch',
+  'publish',
+  'verify',
+  'serve',
+  'batch',
+  'ship',
+  'convert',
+  'deposit',
+]);
 export type Stage = z.infer<typeof Stage>;
 
 /** Why a container failed; the same words appear as condition reasons. */
@@ -39,6 +51,7 @@ export const FailureReason = z.enum([
   'OutOfMemory',
   'ParityFailed',
   'FormatNotServable',
+  'ConversionTimeout',
   'BucketMissing',
   'ObjectStorageUnavailable',
   'ObjectStorageDenied',
@@ -65,18 +78,39 @@ export type VerifyReport = z.infer<typeof VerifyReport>;
 export const TerminationMessage = z.union([VerifyReport, Failure]);
 export type TerminationMessage = z.infer<typeof TerminationMessage>;
 
-/** Parses a container's termination message; undefined when it is not one of ours (a log tail, say). */
-export function parseTerminationMessage(text: string | undefined): TerminationMessage | undefined {
+/** What `fetch` says when the files are there: the digest of what it brought. */
+export const FetchReport = z.object({
+  stage: z.literal('fetch'),
+  reason: z.literal('Fetched'),
+  message: z.string(),
+  digest: Sha256,
+});
+export type FetchReport = z.infer<typeof FetchReport>;
+
+function parsed<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
   if (!text) return undefined;
   try {
-    return TerminationMessage.safeParse(JSON.parse(text)).data;
+    return schema.safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }
 }
 
+/**
+ * Parses the termination message of a container that failed or verified; undefined when it is none of those (a log tail,
+ * or what a container says that has done its part).
+ */
+export const parseTerminationMessage = (text: string | undefined): TerminationMessage | undefined =>
+  parsed(TerminationMessage, text);
+
+/** The report of a `fetch` that succeeded; undefined for anything else. */
+export const parseFetchReport = (text: string | undefined): FetchReport | undefined => parsed(FetchReport, text);
+
+/** The report of a `deposit` that succeeded; undefined for anything else. */
+export const parseDepositReport = (text: string | undefined): DepositReport | undefined => parsed(DepositReport, text);
+
 /** Renders a message that fits the kubelet's limit: the longest beginning of `message` that does is kept. */
-export function renderTerminationMessage<T extends TerminationMessage>(message: T): string {
+export function renderTerminationMessage(message: TerminationMessage | FetchReport | DepositReport): string {
   const characters = [...message.message];
   const render = (kept: number) =>
     JSON.stringify(

@@ -43,7 +43,11 @@ const ModelEnv = z.object({
   MODEL_DIR: Folder.default(MODEL_DIR),
 });
 const FetchEnv = ModelEnv.extend({ CREDENTIALS_DIR: Folder.default(CREDENTIALS_DIR) });
-const VerifyEnv = ModelEnv.extend({ VERIFY_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(10) });
+const VerifyEnv = ModelEnv.extend({
+  VERIFY_TIMEOUT_SECONDS: z.coerce.number().positive().max(3600).default(10),
+  /** The folder is what a converter left: its files are not listed anywhere, and none of it is believed. */
+  VERIFY_DERIVED: z.enum(['true', 'false']).default('false'),
+});
 const PredictEnv = z.object({
   HELD_OUT_FILE: Folder.default(join(OUTPUT_DIR, HELD_OUT_FILE)),
   CANDIDATE_DIR: Folder.default(join(OUTPUT_DIR, dirname(MODEL_FILE))),

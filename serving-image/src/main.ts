@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `ship`, `serve` (default); `probe` is a child of
+ * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `deposit`, `ship`, `serve` (default); `probe` is a child of
  * `verify`, `answer` of `predict`. With options instead of a command it serves a local file: `--help` says how.
  */
 import type { Stage } from '@slipway/contract';
@@ -16,7 +16,7 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
     stage: 'fetch',
     run: async (log) => {
       const { runFetch } = await import('./fetch/run-fetch.ts');
-      await runFetch(fetchConfig(process.env), log);
+      writeTermination(await runFetch(fetchConfig(process.env), log));
     },
   },
   verify: {
@@ -27,7 +27,8 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
       const config = verifyConfig(process.env);
       await enterEmptyDirectory();
       const { MODEL_ARTIFACT: artifact, MODEL_DIR: dir, VERIFY_TIMEOUT_SECONDS: timeoutSeconds } = config;
-      writeTermination(await verify({ artifact, dir, timeoutSeconds, log }));
+      const isDerived = config.VERIFY_DERIVED === 'true';
+      writeTermination(await verify({ artifact, dir, timeoutSeconds, isDerived, log }));
     },
   },
   predict: {
@@ -53,6 +54,13 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
     run: async (log) => {
       const { runBatch } = await import('./batch/run-batch.ts');
       await runBatch(process.argv.slice(3), log);
+    },
+  },
+  deposit: {
+    stage: 'deposit',
+    run: async (log) => {
+      const { depositConfig, runDeposit } = await import('./deposit/run-deposit.ts');
+      writeTermination(await runDeposit(depositConfig(process.env), log));
     },
   },
   ship: {
@@ -114,7 +122,7 @@ function isStandalone(): boolean {
 const unknownCommand = (name: string): FailureError =>
   new FailureError(
     'InvalidConfiguration',
-    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict, batch, ship or serve, or options: see --help`,
+    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict, batch, deposit, ship or serve, or options: see --help`,
   );
 
 if (isModelHost()) {

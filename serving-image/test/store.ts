@@ -1,5 +1,6 @@
 /** An object store in memory that can be made to fail. */
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { type ObjectStore, ObjectStoreError } from '@slipway/object-store';
 
 export interface MemoryStore extends ObjectStore {
@@ -40,7 +41,10 @@ export function memoryStore(objects: Readonly<Record<string, Buffer>>, bucket = 
       if (!object) throw new ObjectStoreError('NotFound', `no object ${key}`);
       return Readable.from([object.subarray(0, 7), object.subarray(7)]);
     },
-    put: async (key, body) => void store.set(key, body as Buffer),
+    put: async (key, body) => {
+      fail();
+      store.set(key, Buffer.isBuffer(body) ? body : await buffer(body));
+    },
     check: async () => fail(),
   };
 }

@@ -52,6 +52,16 @@ async function verify(
   }
 }
 
+/** What a converter left, judged without a list of its files. */
+async function verifyDerived(folder: ModelFolder) {
+  const program = { command: process.execPath, arguments: [MAIN, 'probe'] };
+  const artifact = { namespace: 'team-a', uri: 's3://slipway/team-a/derived/iris' };
+  return verifyModel({
+    ...{ artifact, dir: folder.dir, timeoutSeconds: 20, isDerived: true, log: { info: () => {} } },
+    program,
+  });
+}
+
 const verifyFiles = async (t: Context, contents: Readonly<Record<string, Buffer>>) =>
   verify(await modelFolder(t, contents));
 
@@ -65,6 +75,18 @@ describe('verify', () => {
       { ...message, message: '' },
       { stage: 'verify', reason: 'Verified', message: '', digest: folder.digest },
     );
+  });
+
+  test('a converted model is reported with its files and its signature, and needs rows to be proven by', async (t) => {
+    const files = { ...filesOf(iris), 'conversion.json': Buffer.from('{}') };
+    const folder = await modelFolder(t, files);
+    const report = await verifyDerived(folder);
+    assert.deepEqual([report.digest, report.files?.length], [folder.digest, 4]);
+    assert.deepEqual(report.signature, iris.signature);
+    await writeFile(join(folder.dir, 'examples.json'), '{"inputs":[],"outputs":{}}');
+    await assert.rejects(verifyDerived(folder), { reason: 'ParityFailed', message: /without rows/ });
+    await writeFile(join(folder.dir, 'MLmodel'), 'flavors: {}');
+    await assert.rejects(verifyDerived(folder), { reason: 'InvalidModel', message: /MLmodel/ });
   });
 
   test('a brought model is reported with its files and the signature its tensors tell', async (t) => {

@@ -9,8 +9,10 @@ import {
   type ModelArtifact,
   type VerifyReport,
 } from '@slipway/contract';
+import { FailureError } from '../failure.ts';
 import type { Logger } from '../log.ts';
 import { checkArtifact } from '../model/artifact-check.ts';
+import { derivedFiles } from '../model/derived-folder.ts';
 import { inspectFile } from '../model/load.ts';
 import type { ChildProgram } from '../run-apart.ts';
 import { type ProbeReport, runProbe } from './run-probe.ts';
@@ -19,19 +21,26 @@ export interface VerifyOptions {
   readonly artifact: ModelArtifact;
   readonly dir: string;
   readonly timeoutSeconds: number;
+  /** The folder is what a converter left: it has no list of files, and needs examples to be proven by. */
+  readonly isDerived?: boolean;
   readonly log: Pick<Logger, 'info'>;
   /** What loads the model; this very program when absent. */
   readonly program?: ChildProgram;
 }
 
 /** Throws FailureError with the reason a version is not servable. */
-export async function verify({ artifact, dir, timeoutSeconds, log, program }: VerifyOptions): Promise<VerifyReport> {
-  const files = await checkArtifact(artifact, dir);
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const { artifact, dir, timeoutSeconds, isDerived = false, log, program } = options;
+  const files = isDerived ? await derivedFiles(dir) : await checkArtifact(artifact, dir);
   const digest = artifactDigest(files);
   const summary = await inspectFile(dir, files);
   const probed = await runProbe({ dir, files: [...files] }, timeoutSeconds, program);
   log.info({ digest, nodes: summary.nodes, exampleRows: probed.exampleRows, seconds: probed.seconds }, 'verified');
-  return fitting(reportFor(digest, artifact.files ? undefined : files, probed));
+  if (isDerived && probed.exampleRows === 0) {
+    throw new FailureError('ParityFailed', 'the converted model came without rows of the original to be compared with');
+  }
+  const listed = isDerived || !artifact.files ? files : undefined;
+  return fitting(reportFor(digest, listed, isDerived ? { ...probed, isDerived } : probed));
 }
 
 function reportFor(digest: string, files: readonly ArtifactFile[] | undefined, probed: ProbeReport): VerifyReport {
