@@ -1,18 +1,22 @@
 /**
  * The HTTP server. A prediction goes: headers → protocol → method, media type → body within limits → model → reply;
- * each step may refuse, and the protocol words the refusal. Everything else is handed to express.
+ * each step may refuse, and the protocol words the refusal. Everything else is handed to express. What is usual takes the
+ * lane, past node:http.
  */
-import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type RequestListener, Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { detailOf } from '../protocols/fastapi.ts';
-import type { Protocol } from '../protocols/protocol.ts';
 import { asRefusal, type Refusal } from '../request/refusal.ts';
 import type { ServerState } from '../request/state.ts';
 import { traceOf } from '../request/trace.ts';
-import { CLIENT_CLOSED_REQUEST, createExchange, type Exchange } from './exchange.ts';
+import { createAnswering } from './answering.ts';
+import { type Asked, CLIENT_CLOSED_REQUEST } from './exchange.ts';
+import { openLane } from './lane/lane.ts';
 import type { Metrics } from './metrics.ts';
-import type { Route, ServerOptions } from './options.ts';
+import { createNodeExchange, type NodeAsked } from './node-exchange.ts';
+import type { ServerOptions } from './options.ts';
+import { requestIdOf } from './request-id.ts';
+import { createRouter, pathOf } from './router.ts';
 
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
@@ -25,18 +29,42 @@ export function createModelServer(options: ServerOptions): Server {
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: 1000,
   };
-  const listener = createListener(options);
+  const answering = createAnswering(options);
+  const routeOf = createRouter(options.protocols);
+  const listener = createListener(options, routeOf, createNodeExchange(options, answering));
   const server = options.tls
     ? createSecureServer({ ...settings, ...options.tls }, listener)
-    : createServer(settings, listener);
+    : new LaneServer(settings, listener);
+  // Where every answer carries more, or bytes have to be deciphered first, there is no shorter way.
+  if (server instanceof LaneServer && !options.intercept) {
+    server.lane = openLane(server, { options, answering, routeOf, keepAliveMs: KEEP_ALIVE_MS });
+  }
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }
 
-function createListener(options: ServerOptions): RequestListener {
-  const { protocols, intercept } = options;
-  const routeOf = createRouter(protocols);
-  const exchange = createExchange(options);
+/** A server some of whose connections node:http knows nothing of. */
+class LaneServer extends Server {
+  lane: ReturnType<typeof openLane> | undefined;
+
+  override closeIdleConnections(): void {
+    this.lane?.closeIdle();
+    super.closeIdleConnections();
+  }
+
+  override closeAllConnections(): void {
+    this.lane?.closeAll();
+    super.closeAllConnections();
+  }
+}
+
+type RouteOf = ReturnType<typeof createRouter>;
+
+function createListener(
+  options: ServerOptions,
+  routeOf: RouteOf,
+  exchange: (asked: NodeAsked) => void,
+): RequestListener {
   const slowly = createSlowListener(options, exchange);
   return (request, response) => {
     const startedAt = performance.now();
@@ -45,14 +73,14 @@ function createListener(options: ServerOptions): RequestListener {
     const { headers } = request;
     const requestId = requestIdOf(headers['x-request-id']);
     const { traceId, traceparent } = traceOf(headers);
-    const asked = { route, requestId, traceId, traceparent, startedAt, request, response };
-    if (route.protocol && !intercept) exchange(asked);
+    const asked = { route, requestId, traceId, traceparent, startedAt, headers, request, response };
+    if (route.protocol && !options.intercept) exchange(asked);
     else slowly(asked);
   };
 }
 
 /** As the listener: for what is asked seldom, and where answers carry more than the usual headers. */
-function createSlowListener(options: ServerOptions, exchange: (exchange: Exchange) => void): (asked: Exchange) => void {
+function createSlowListener(options: ServerOptions, exchange: (asked: NodeAsked) => void): (asked: NodeAsked) => void {
   const { state, app, metrics, authorize, intercept } = options;
   return (asked) => {
     const { route, request, response } = asked;
@@ -62,7 +90,7 @@ function createSlowListener(options: ServerOptions, exchange: (exchange: Exchang
       exchange(asked);
       return;
     }
-    measure(asked, metrics);
+    measure(asked, response, metrics);
     if (isAnswered) return;
     if (authorize && !isOpen(route.path)) void authorized(authorize, app, request, response);
     else app(request, response);
@@ -88,57 +116,7 @@ async function authorized(
   response.writeHead(refusal.status, { ...refusal.headers, 'content-type': 'application/json' }).end(body);
 }
 
-const pathOf = (url: string): string => {
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
-};
-
-/** So many different URLs are remembered: nearly every request has one of a few. */
-const KNOWN_URLS = 256;
-const LONG_URL = 256;
-
-function createRouter(protocols: readonly Protocol[]): (url: string) => Route {
-  const known = new Map<string, Route>();
-  return (url) => {
-    const route = known.get(url);
-    if (route) return route;
-    const path = pathOf(url);
-    const protocol = protocols.find(({ matches }) => matches(path));
-    const found = {
-      path,
-      query: url.slice(path.length + 1),
-      endpoint: protocol?.endpoint ?? endpointOf(path),
-      protocol,
-    };
-    if (known.size < KNOWN_URLS && url.length < LONG_URL) known.set(url, found);
-    return found;
-  };
-}
-
-const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping', '/version', '/openapi.json']);
-/** Endpoints that go on below their name. */
-const FOLDERS = new Set(['v1', 'v2', 'model', 'train', 'docs']);
-/** A label from a fixed set, whatever the client asks for. */
-function endpointOf(path: string): string {
-  if (PLAIN_ENDPOINTS.has(path)) return path.slice(1);
-  const [, first = ''] = path.split('/', 2);
-  return FOLDERS.has(first) ? first : 'other';
-}
-
-const SANE_ID = /^[\w.:=+/-]{1,128}$/;
-
-/** Nobody else's ids begin like this process's. */
-const ID_PREFIX = `${randomBytes(8).toString('hex')}-`;
-let ids = 0;
-
-const requestIdOf = (given: string | string[] | undefined): string =>
-  typeof given === 'string' && SANE_ID.test(given) ? given : ID_PREFIX + ++ids;
-
-function begin(
-  { requestId, traceparent }: { requestId: string; traceparent: string },
-  response: ServerResponse,
-  state: ServerState,
-): void {
+function begin({ requestId, traceparent }: Asked, response: ServerResponse, state: ServerState): void {
   response.setHeader('x-model-version', state.identity.version);
   response.setHeader('x-artifact-sha256', state.identity.digest);
   response.setHeader('x-request-id', requestId);
@@ -146,7 +124,7 @@ function begin(
   if (state.isDraining) response.setHeader('connection', 'close');
 }
 
-function measure({ response, route: { endpoint }, startedAt }: Exchange, metrics: Metrics): void {
+function measure({ route: { endpoint }, startedAt }: Asked, response: ServerResponse, metrics: Metrics): void {
   metrics.requestStarted();
   response.once('close', () => {
     const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_REQUEST;
