@@ -216,13 +216,14 @@ export class FakeStores {
       return this.#row(...key);
     },
     list: async (namespace) => this.versions.filter((row) => row.namespace === namespace && row.status !== 'DELETED'),
-    registerBrought: async ({ namespace, model, sourceUri: uri, objectUid }) => {
+    registerBrought: async ({ namespace, model, sourceUri: uri, format = 'onnx', objectUid }) => {
       this.#read();
       const known = this.#brought.get(objectUid);
       if (known !== undefined)
         return this.#row(namespace, this.#moved.get(objectUid) ?? model, known) as ModelVersionRow;
       this.#write('register version');
-      const row = pending({ namespace, model, version: this.#next(namespace, model), uri });
+      const fresh = pending({ namespace, model, version: this.#next(namespace, model), uri });
+      const row: ModelVersionRow = format === 'onnx' ? fresh : { ...fresh, format, status: 'READY' };
       this.#brought.set(objectUid, row.version);
       this.versions.push(row);
       return row;
@@ -238,6 +239,15 @@ export class FakeStores {
     recordVerification: async (namespace, model, version, { message, ...result }) => {
       this.#write('record verification');
       this.#change(this.#row(namespace, model, version), { ...result, statusMessage: message });
+    },
+    recordConversion: async (namespace, model, version, derived) => {
+      const row = this.#row(namespace, model, version);
+      if (!row || row.status === 'DELETED') return undefined;
+      if (!row.derived) {
+        this.#write('record conversion');
+        this.#change(row, { derived });
+      }
+      return this.#row(namespace, model, version)?.derived;
     },
     delete: async ({ namespace, model, version }, { services }) => {
       this.#write('delete version');

@@ -174,3 +174,7 @@ export const isWholeDeposit = ({ digest, files }: Pick<DepositReport, 'digest' |
   artifactDigest(files) === digest &&
   files.every(({ path, size }) => size <= (DERIVED_FILES[path] ?? -1)) &&
   REQUIRED_DERIVED_FILES.every((path) => files.some((file) => file.path === path));
+
+/** Where a derived model comes from: the original, the image that converted it, and what that image reported. */
+export const Conversion = ConversionSummary.extend({ from: DerivedTarget.shape.from, image: z.string().max(512) });
+export type Conversion = z.infer<typeof Conversion>;

@@ -215,3 +215,49 @@ test('with a run that failed the runs end that a script began inside it, and no 
     { run_id: foreign, status: 'RUNNING' },
   ]);
 });
+
+const derivedModel = (digit: string) => ({
+  artifact: {
+    uri: `s3://slipway/${namespace}/derived/iris/1/${digit.repeat(64)}`,
+    files: [{ path: 'model.onnx', sha256: digit.repeat(64), size: 10 }],
+    digest: digit.repeat(64),
+  },
+  conversion: {
+    from: { uri: `s3://slipway/${namespace}/m` },
+    ...{
+      image: 'slipway/converter:1',
+      flavor: 'sklearn',
+      format: 'pickle',
+      estimator: 'SVC',
+      libraries: {},
+      opset: 17,
+    },
+    parity: { rows: 1000, tolerance: 1e-4, worst: null, labelsEqual: true },
+    seconds: 2,
+  },
+  message: 'converted',
+});
+
+test('what a version was converted to is recorded once, beside the source, which stays; a deleted version has none', async () => {
+  const version = await register();
+  const first = await stores.versions.recordConversion(namespace, 'iris', version, derivedModel('a'));
+  assert.deepEqual(first, derivedModel('a'));
+  assert.deepEqual(await stores.versions.recordConversion(namespace, 'iris', version, derivedModel('b')), first);
+  const row = await stores.versions.find(namespace, 'iris', version);
+  assert.deepEqual([row?.derived, row?.sourceUri, row?.artifact], [first, `s3://slipway/${namespace}/m`, undefined]);
+  assert.deepEqual(
+    (await events()).map(({ event, to }) => [event, to]),
+    [['Converted', first?.artifact.uri]],
+  );
+  await stores.versions.delete(ref(version), { actor: 'test', services: [] });
+  assert.equal(await stores.versions.recordConversion(namespace, 'iris', version, derivedModel('a')), undefined);
+  assert.equal(await stores.versions.recordConversion(namespace, 'iris', 99, derivedModel('a')), undefined);
+});
+
+test('a version that is brought as a Python model waits for nobody', async () => {
+  const row = await stores.versions.registerBrought({
+    ...{ namespace, model: 'svc', sourceUri: `s3://slipway/${namespace}/svc`, format: 'mlflow', objectUid: 'u-svc' },
+    creationTime: '2026-01-01T00:00:00Z',
+  });
+  assert.deepEqual([row.version, row.format, row.status], [1, 'mlflow', 'READY']);
+});

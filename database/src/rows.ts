@@ -1,6 +1,6 @@
 /** From rows to the types of types.ts. What a tenant's pod wrote is parsed, not trusted. */
-import { Artifact, GateVerdict, Lineage, ModelSignature, PROGRESS_TAG } from '@slipway/contract';
-import type { ModelVersionRow, Run, RunStatus, VersionLabels, VersionStatus } from './types.ts';
+import { Artifact, Conversion, GateVerdict, Lineage, ModelSignature, PROGRESS_TAG } from '@slipway/contract';
+import type { DerivedModel, ModelVersionRow, Run, RunStatus, VersionLabels, VersionStatus } from './types.ts';
 
 /** A metric value from jsonb, where NaN and the infinities are strings. */
 const numbers = (values: Record<string, number | string>): Record<string, number> =>
@@ -98,6 +98,16 @@ export interface VersionRow {
   run_id: string | null;
   lineage: unknown;
   creation_time: Date;
+  derived: DerivedRow | null;
+}
+
+interface DerivedRow {
+  uri: string;
+  files: unknown;
+  digest: string;
+  signature: unknown;
+  conversion: unknown;
+  message: string;
 }
 
 /** What people may change of the version `v` of the surrounding statement. */
@@ -117,7 +127,19 @@ export const labelsFrom = (row: Pick<VersionRow, 'stage' | 'description' | 'alia
 
 export const versionColumns = `v.namespace, v.model, v.version, v.status, v.status_message, v.source_uri, v.format,
   v.artifact_uri, v.artifact_files, v.artifact_digest, v.signature, v.experiment_id, v.run_id, v.lineage, v.creation_time,
-  v.version_key, v.object_uid, ${labelColumns}`;
+  v.version_key, v.object_uid, ${labelColumns},
+  (SELECT to_jsonb(d) FROM slipway.derived_artifacts d
+    WHERE d.namespace = v.namespace AND d.model = v.model AND d.version = v.version) AS derived`;
+
+/** The operator alone writes these; one that this program cannot read counts as none, and is made again beside it. */
+function derivedFrom(row: DerivedRow | null): Pick<ModelVersionRow, 'derived'> {
+  const artifact = Artifact.safeParse({ uri: row?.uri, files: row?.files, digest: row?.digest }).data;
+  const conversion = Conversion.safeParse(row?.conversion).data;
+  if (!row || !artifact || !conversion) return {};
+  const signature = ModelSignature.safeParse(row.signature).data;
+  const derived: DerivedModel = { artifact, conversion, message: row.message, ...(signature && { signature }) };
+  return { derived };
+}
 
 /** An ill-formed signature or lineage counts as none: `verify` judges the bytes, not what was said about them. */
 export function versionFrom(row: VersionRow): ModelVersionRow {
@@ -140,6 +162,7 @@ export function versionFrom(row: VersionRow): ModelVersionRow {
     format: row.format,
     ...(artifact && { artifact }),
     ...(signature && { signature }),
+    ...derivedFrom(row.derived),
     ...(row.experiment_id !== null && { experimentId: String(row.experiment_id) }),
     ...(row.run_id !== null && { runId: row.run_id }),
     lineage: Lineage.safeParse(row.lineage).data ?? {},

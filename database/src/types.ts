@@ -1,5 +1,5 @@
 /** The rows the rest of the program works with, and the stores behind which Postgres is hidden. Times are RFC 3339. */
-import type { Artifact, GateVerdict, Lineage, ModelSignature } from '@slipway/contract';
+import type { Artifact, Conversion, GateVerdict, Lineage, ModelSignature } from '@slipway/contract';
 
 export type RunStatus = 'RUNNING' | 'FINISHED' | 'FAILED' | 'KILLED';
 
@@ -145,13 +145,22 @@ export interface VersionLabels {
   readonly description: string;
 }
 
+/** The proven ONNX made of a version that is stored as something else. */
+export interface DerivedModel {
+  readonly artifact: Artifact;
+  readonly signature?: ModelSignature;
+  readonly conversion: Conversion;
+  /** What was proven, in words. */
+  readonly message: string;
+}
+
 export interface ModelVersionRow extends VersionRef, VersionLabels {
   /** The row's small name, as notifications tell it. */
   readonly versionKey: string;
   readonly status: VersionStatus;
   readonly statusMessage: string;
   readonly sourceUri: string;
-  /** `mlflow`: a model folder without an ONNX flavour, tracked but never served. */
+  /** `mlflow`: a model folder without an ONNX flavour, tracked, and served only by what is derived from it. */
   readonly format: 'onnx' | 'mlflow';
   /** The uid of the object by which somebody brought this version. */
   readonly objectUid?: string;
@@ -162,6 +171,8 @@ export interface ModelVersionRow extends VersionRef, VersionLabels {
   readonly runId?: string;
   readonly lineage: Lineage;
   readonly creationTime: string;
+  /** What it was converted to. */
+  readonly derived?: DerivedModel;
 }
 
 /** Model versions as the operator sees them. Every call may be repeated. */
@@ -174,6 +185,8 @@ export interface VersionStore {
     namespace: string;
     model: string;
     sourceUri: string;
+    /** Onnx when absent. */
+    format?: ModelVersionRow['format'];
     objectUid: string;
     creationTime: string;
   }): Promise<ModelVersionRow>;
@@ -194,6 +207,16 @@ export interface VersionStore {
       signature?: ModelSignature;
     },
   ): Promise<void>;
+  /**
+   * Records what a version was converted to, with its event; the first one stays. Resolves with what is recorded then;
+   * undefined when there is no such version (any more).
+   */
+  recordConversion(
+    namespace: string,
+    model: string,
+    version: number,
+    derived: DerivedModel,
+  ): Promise<DerivedModel | undefined>;
   /**
    * Marks the version DELETED (its number is never given again) and appends the event, unless a service uses it: then
    * nothing changes and the names of the services come back. Uses by services that are not in `services` (those that

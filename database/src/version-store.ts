@@ -2,7 +2,7 @@ import { deleteVersion, setAliases, setDescription, setStage, setTags } from './
 import { type Queryable, query } from './pool.ts';
 import { type VersionRow, versionColumns, versionFrom } from './rows.ts';
 import { lockTenant } from './tenant-store.ts';
-import type { ModelVersionRow, VersionEdit, VersionRef, VersionStore } from './types.ts';
+import type { DerivedModel, ModelVersionRow, VersionEdit, VersionRef, VersionStore } from './types.ts';
 import type { Write } from './write.ts';
 
 type Brought = Parameters<VersionStore['registerBrought']>[0];
@@ -42,7 +42,9 @@ const appendEvent = (
   ]);
 
 async function insertBrought(on: Queryable, brought: Brought): Promise<void> {
-  const { namespace, model } = brought;
+  const { namespace, model, format = 'onnx' } = brought;
+  // Nobody waits for the verification of what is only kept.
+  const status = format === 'onnx' ? 'PENDING_REGISTRATION' : 'READY';
   const [allocated] = await query<{ version: number }>(on, 'SELECT slipway.allocate_version($1, $2) AS version', [
     namespace,
     model,
@@ -51,13 +53,13 @@ async function insertBrought(on: Queryable, brought: Brought): Promise<void> {
   await query(
     on,
     `INSERT INTO slipway.model_versions (namespace, model, version, status, source_uri, format, object_uid, creation_time)
-       VALUES ($1, $2, $3, 'PENDING_REGISTRATION', $4, 'onnx', $5, $6)`,
-    [namespace, model, version, brought.sourceUri, brought.objectUid, brought.creationTime],
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [namespace, model, version, status, brought.sourceUri, format, brought.objectUid, brought.creationTime],
   );
   await appendEvent(on, [namespace, model, version], {
     event: 'Registered',
     from: null,
-    to: 'PENDING_REGISTRATION',
+    to: status,
     actor: 'modelversion',
   });
 }
@@ -103,6 +105,33 @@ async function verify(on: Queryable, key: VersionKey, result: Verification): Pro
   if (before !== result.status)
     await appendEvent(on, key, { event: 'StatusChanged', from: before, to: result.status, actor: 'verify' });
   await query(on, 'SELECT slipway.settle_promotion($1, $2, $3)', key);
+}
+
+async function recordDerived(on: Queryable, key: VersionKey, derived: DerivedModel): Promise<DerivedModel | undefined> {
+  const status = await lockedStatus(on, key);
+  if (status === undefined || status === 'DELETED') return undefined;
+  const { artifact, signature, conversion, message } = derived;
+  const inserted = await query(
+    on,
+    `INSERT INTO slipway.derived_artifacts (namespace, model, version, uri, files, digest, signature, conversion, message)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING version`,
+    [
+      ...key,
+      artifact.uri,
+      JSON.stringify(artifact.files),
+      artifact.digest,
+      signature && JSON.stringify(signature),
+      JSON.stringify(conversion),
+      message.slice(0, 4096),
+    ],
+  );
+  if (inserted.length > 0) {
+    const event = { event: 'Converted', from: conversion.from.uri, to: artifact.uri, actor: 'convert' };
+    await appendEvent(on, key, event);
+    await query(on, `UPDATE slipway.model_versions SET last_updated_time = now() WHERE ${byKey}`, key);
+  }
+  const [row] = await query<VersionRow>(on, `${select} WHERE ${byKey}`, key);
+  return row && versionFrom(row).derived;
 }
 
 type Deletion = Parameters<VersionStore['delete']>[1];
@@ -181,6 +210,9 @@ export const versionStore = (pool: Queryable, write: Write): VersionStore => ({
   async recordVerification(namespace, model, version, result) {
     await write((client) => verify(client, [namespace, model, version], result));
   },
+
+  recordConversion: (namespace, model, version, derived) =>
+    write((client) => recordDerived(client, [namespace, model, version], derived)),
 
   delete: (ref, by) => write((client) => remove(client, ref, by)),
 

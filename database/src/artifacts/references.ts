@@ -108,6 +108,9 @@ const keptPaths = `WITH uris AS (
     SELECT unnest(ARRAY[v.source_uri, v.artifact_uri]) AS uri FROM slipway.model_versions v
       WHERE v.namespace = $1 AND (v.status <> 'DELETED' OR EXISTS (SELECT FROM slipway.version_uses u
         WHERE (u.namespace, u.model, u.version) = (v.namespace, v.model, v.version)))
+    UNION ALL SELECT d.uri FROM slipway.derived_artifacts d JOIN slipway.model_versions v USING (namespace, model, version)
+      WHERE d.namespace = $1 AND (v.status <> 'DELETED' OR EXISTS (SELECT FROM slipway.version_uses u
+        WHERE (u.namespace, u.model, u.version) = (v.namespace, v.model, v.version)))
     UNION ALL SELECT r.artifact_root FROM slipway.runs r
       WHERE r.namespace = $1 AND r.lifecycle_stage = 'active' AND r.artifact_root IS NOT NULL
     UNION ALL SELECT t.candidate#>>'{model,artifact,uri}' FROM slipway.runs t
@@ -124,7 +127,7 @@ const keptPaths = `WITH uris AS (
     FROM uris
   )
   SELECT DISTINCT path FROM paths
-    WHERE path = ANY ($4) OR split_part(path, '/', 1) || '/' || split_part(path, '/', 2)
+    WHERE path = ANY ($4) OR path = ANY ($3) OR split_part(path, '/', 1) || '/' || split_part(path, '/', 2)
       || CASE WHEN split_part(path, '/', 2) = 'models' THEN '/' || split_part(path, '/', 3) ELSE '' END = ANY ($3)`;
 
 /** Who speaks for these folders now; see References. */

@@ -75,8 +75,8 @@ export interface UploadState {
 }
 
 /**
- * Who speaks for a set of folders: `<experiment>/<run>`, `<experiment>/models/<model>`, `data/<upload>`. A folder without
- * an entry belongs to nobody.
+ * Who speaks for a set of folders: `<experiment>/<run>`, `<experiment>/models/<model>`, `data/<upload>`,
+ * `derived/<model>/<version>/<digest>`. A folder without an entry belongs to nobody; for the last `kept` alone speaks.
  */
 export interface References {
   readonly runs: ReadonlyMap<string, RunState>;

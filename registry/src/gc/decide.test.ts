@@ -11,6 +11,7 @@ const daysAgo = (days: number): number => NOW - days * DAY;
 const RUN = `1/${'a'.repeat(32)}`;
 const MODEL = `1/models/m-${'b'.repeat(32)}`;
 const UPLOAD = `data/${'c'.repeat(32)}`;
+const DERIVED = `derived/iris/3/${'d'.repeat(64)}`;
 const ATTEMPT = `${RUN}/artifacts/0123456789ab`;
 
 const active: RunState = { open: false, owned: false, published: false };
@@ -83,6 +84,10 @@ const cases: readonly (readonly [string, string, Known, Reason | 'kept', number?
     { upload: { inLineage: true, supersededTime: daysAgo(8) } },
     'kept',
   ],
+  ['what a version was converted to', `${DERIVED}/model.onnx`, { kept: [DERIVED] }, 'kept'],
+  ['a derived model that no version names', `${DERIVED}/model.onnx`, {}, 'DerivedUnused'],
+  ['a derived model that is being stored', `${DERIVED}/model.onnx`, {}, 'kept', 0],
+  ['something else beside derived models', 'derived/iris/notes.txt', {}, 'kept'],
   ['an upload without a row', `${UPLOAD}/a.csv`, {}, 'DataMissing'],
   ['an upload without a row yet', `${UPLOAD}/a.csv`, {}, 'kept', 0],
   ['an attempt of a run that goes on', `${ATTEMPT}/model/m.onnx`, { run: { ...ofJob, open: true } }, 'kept'],

@@ -21,7 +21,9 @@ export type Reason =
   /** A later upload of the data set is what its name means, and no version was trained on this one. */
   | 'DataSuperseded'
   /** An upload whose row was never written, or is deleted. */
-  | 'DataMissing';
+  | 'DataMissing'
+  /** What a version was converted to: the version is deleted, or the conversion was never recorded. */
+  | 'DerivedUnused';
 
 export interface Candidate extends StoredAt {
   readonly reason: Reason;
@@ -30,12 +32,13 @@ export interface Candidate extends StoredAt {
 const RUN = /^\d{1,9}\/[0-9a-f]{32}(?=\/)/;
 const MODEL = /^\d{1,9}\/models\/m-[0-9a-f]{32}(?=\/)/;
 const UPLOAD = /^data\/[0-9a-f]{32}(?=\/)/;
+const DERIVED = /^derived\/[^/]+\/\d{1,10}\/[0-9a-f]{64}(?=\/)/;
 /** How publishing names the folder of an attempt. */
 const ATTEMPT = /^\d+\/[0-9a-f]{32}\/artifacts\/[0-9a-f]{12}(?=\/)/;
 
 /** The folder that some row speaks for, or should; undefined for a path that is none of ours to judge. */
 export const unitOf = (path: string): string | undefined =>
-  (RUN.exec(path) ?? MODEL.exec(path) ?? UPLOAD.exec(path))?.[0];
+  (RUN.exec(path) ?? MODEL.exec(path) ?? UPLOAD.exec(path) ?? DERIVED.exec(path))?.[0];
 
 /** True when a reference names the path or a folder around it. */
 function isKept(path: string, kept: ReadonlySet<string>): boolean {
@@ -76,7 +79,7 @@ function reasonFor(path: string, unit: string, references: References, cutoff: n
 
 /**
  * The objects that may go. Nothing younger than the grace does, nothing a reference names or lies around, and nothing
- * outside the folders of runs, logged models and data sets. `references` covers the folders of all `objects`.
+ * outside the folders of runs, logged models, data sets and derived models. `references` covers the folders of all `objects`.
  */
 export function decide(
   objects: readonly StoredAt[],
@@ -88,7 +91,8 @@ export function decide(
   return objects.flatMap((object) => {
     const unit = unitOf(object.path);
     if (unit === undefined || !(object.lastModified < cutoff) || isKept(object.path, references.kept)) return [];
-    const reason = reasonFor(object.path, unit, references, cutoff);
+    // For derived models only references speak, and none does.
+    const reason = DERIVED.test(object.path) ? 'DerivedUnused' : reasonFor(object.path, unit, references, cutoff);
     return reason === undefined ? [] : [{ ...object, reason }];
   });
 }

@@ -612,3 +612,29 @@ test('data behind a candidate of a search stays', async () => {
   await trial('b', 'a');
   assert.equal(await stays(), true);
 });
+
+test('what a version was converted to stays as long as the version, and goes when it was never recorded', async () => {
+  const [recorded, lost, deleted] = ['a', 'b', 'c'].map((digit) => digit.repeat(64)) as [string, string, string];
+  const derive = async (number: number, digest: string) => {
+    await pool.query(
+      `INSERT INTO slipway.derived_artifacts (namespace, model, version, uri, files, digest, conversion)
+         VALUES ($1, 'iris', $2, $3, '[]', $4, '{}')`,
+      [NS, number, `s3://${bucket}/${NS}/derived/iris/${number}/${digest}`, digest],
+    );
+  };
+  await version(1, 'models/pickle', {});
+  await version(2, 'models/pickle', { status: 'DELETED' });
+  await derive(1, recorded);
+  await derive(2, deleted);
+  const kept = [`derived/iris/1/${recorded}/manifest.json`, `derived/iris/1/${recorded}/model.onnx`];
+  const garbage = [`derived/iris/1/${lost}/model.onnx`, `derived/iris/2/${deleted}/model.onnx`];
+  for (const path of [...kept, ...garbage]) await put(path);
+  await collect({ inDays: 1 });
+  assert.equal((await paths()).length, 4, 'nothing is old yet');
+  const { found } = await collect();
+  assert.deepEqual(await paths(), kept);
+  assert.deepEqual(
+    found.filter((one) => 'path' in one).map(({ reason }) => reason),
+    ['DerivedUnused', 'DerivedUnused'],
+  );
+});

@@ -147,7 +147,7 @@ async function deleted(sweep: Sweep, candidates: readonly Candidate[]): Promise<
 async function* batches(sweep: Sweep): AsyncGenerator<StoredAt[]> {
   let batch: StoredAt[] = [];
   for await (const entry of sweep.store.folder(artifactKey(sweep.namespace, ''))) {
-    if (!('prefix' in entry) || !/\/(\d+|data)\/$/.test(entry.prefix)) continue;
+    if (!('prefix' in entry) || !/\/(\d+|data|derived)\/$/.test(entry.prefix)) continue;
     for await (const info of sweep.store.walk(entry.prefix)) {
       batch.push(storedAt(sweep, info));
       if (batch.length < AT_ONCE) continue;
