@@ -209,9 +209,21 @@ describe('the binary extension', () => {
       { json: { inputs: [features({ data: FLOWERS })] }, raw: [FLOATS] },
       /both "data" and "binary_data_size"/,
     ],
-    ['a size that is none', { json: { inputs: [sized('secret')] }, raw: [FLOATS] }, /as a number of bytes, got string/],
-    ['a negative size', { json: { inputs: [sized(-32)] }, raw: [FLOATS] }, /as a number of bytes, got number/],
-    ['a huge size', { json: { inputs: [sized(2 ** 53)] }, raw: [FLOATS] }, /as a number of bytes/],
+    [
+      'a size that is none',
+      { json: { inputs: [sized('secret')] }, raw: [FLOATS] },
+      /^\/inputs\/0\/parameters\/binary_data_size: expected a number of bytes, got string/,
+    ],
+    [
+      'a negative size',
+      { json: { inputs: [sized(-32)] }, raw: [FLOATS] },
+      /binary_data_size: expected a number of bytes, got number/,
+    ],
+    [
+      'a huge size',
+      { json: { inputs: [sized(2 ** 53)] }, raw: [FLOATS] },
+      /binary_data_size: expected a number of bytes/,
+    ],
     [
       'a length beyond the body',
       { json: { inputs: [features()] }, raw: [FLOATS], length: '99999' },
@@ -245,12 +257,12 @@ describe('the binary extension', () => {
     [
       'a flag that is none',
       { json: asking({ binary_data: 'secret' }), raw: [FLOATS] },
-      /"binary_data" as true or false, got string/,
+      /^\/outputs\/0\/parameters\/binary_data: expected true or false, got string/,
     ],
     [
       'a number of classes that is none',
       { json: asking({ classification: -1 }), raw: [FLOATS] },
-      /"classification" as a number of classes/,
+      /^\/outputs\/0\/parameters\/classification: expected a number of classes/,
     ],
   ];
   for (const [name, sent, message] of refused) {
@@ -358,10 +370,18 @@ test('every datatype goes both ways, in bytes and in JSON, with every digit', as
   assert.match(answer, /"string_out","datatype":"BYTES","shape":\[2\],"data":\["grün",""\]/);
 
   const wrong: [name: string, bytes: Uint8Array, message: RegExp][] = [
-    ['bool', Uint8Array.from([1, 2]), /input "bool": value 1 of its binary data: expected the byte 0 or 1/],
-    ['float16', bytesOf(Uint16Array.from([0, 0x7c00]) as never), /input "float16": value 1 .* finite/],
-    ['float64', bytesOf(Float64Array.from([1, Number.NaN])), /input "float64": value 1 .* finite/],
-    ['string', texts('a'), /input "string": its shape asks for 2 values|runs past/],
+    [
+      'bool',
+      Uint8Array.from([1, 2]),
+      /^\/inputs\/11 \(input "bool"\): value 1 of its binary data: expected the byte 0 or 1/,
+    ],
+    [
+      'float16',
+      bytesOf(Uint16Array.from([0, 0x7c00]) as never),
+      /^\/inputs\/\d+ \(input "float16"\): value 1 .* finite/,
+    ],
+    ['float64', bytesOf(Float64Array.from([1, Number.NaN])), /^\/inputs\/\d+ \(input "float64"\): value 1 .* finite/],
+    ['string', texts('a'), /^\/inputs\/\d+ \(input "string"\): its shape asks for 2 values|runs past/],
     ['string', texts('a', 'b', 'c'), /goes on for 5 bytes after its values/],
     ['string', Buffer.concat([texts('a'), Buffer.from([255, 255, 255, 255])]), /value 1 .* runs past/],
     ['string', Buffer.concat([texts('a'), Buffer.from([1, 0, 0, 0, 255])]), /value 1 .* UTF-8/],
@@ -400,5 +420,8 @@ test('a text the model does not know is refused in bytes as it is in JSON', asyn
   assert.deepEqual((await ask('M')).json.outputs[0]?.data, [4]);
   const { status, json } = await ask('secret');
   assert.equal(status, 400);
-  assert.equal(json.error, `input "sex": value 0 of its binary data: expected one of 'F', 'I', 'M', got string`);
+  assert.equal(
+    json.error,
+    `/inputs/0 (input "sex"): value 0 of its binary data: expected one of 'F', 'I', 'M', got string`,
+  );
 });

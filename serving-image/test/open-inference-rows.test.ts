@@ -40,7 +40,7 @@ describe('inputs that bring different numbers of rows', () => {
         inputs: [column('sex', 'BYTES', ['F', 'I'], [1]), column('length', 'FP32', [1], [1])],
       });
       assert.equal(status, 400);
-      assert.match(error ?? '', /input "length": expected 2 rows like "sex", got 1/);
+      assert.match(error ?? '', /^\/inputs\/\d\/shape \(input "length"\): expected 2 rows like "sex", got 1/);
     });
   }
 
@@ -94,7 +94,7 @@ describe('lists of data', () => {
     test(`${name} are refused, few and many`, async () => {
       for (const told of [await ask(data, 2), await ask(more(data, [ROW]), MANY)]) {
         assert.equal(told.status, 400);
-        assert.match(told.error ?? '', /^input "features": "data" /);
+        assert.match(told.error ?? '', /^\/inputs\/0\/data\S* \(input "features"\): /);
       }
     });
   }
@@ -122,13 +122,13 @@ describe('members', () => {
   test('called parameters are objects', async () => {
     for (const parameters of [[], 'secret', 7, true]) {
       for (const [told, where] of [
-        [await ask({ parameters }), /^The request: /],
-        [await ask({}, { parameters }), /^input "features": /],
-        [await ask({ outputs: [{ name: 'label', parameters }] }), /^outputs\[0\]: /],
+        [await ask({ parameters }), /^\/parameters: /],
+        [await ask({}, { parameters }), /^\/inputs\/0\/parameters/],
+        [await ask({ outputs: [{ name: 'label', parameters }] }), /^\/outputs\/0\/parameters: /],
       ] as const) {
         assert.equal(told.status, 400);
         assert.match(told.error ?? '', where);
-        assert.match(told.error ?? '', /expected "parameters" as an object, got (list|string|number|boolean)$/);
+        assert.match(told.error ?? '', /parameters: expected an object, got (list|string|number|boolean)$/);
       }
     }
   });

@@ -122,10 +122,10 @@ describe('raw rows', () => {
 
   test('and refuses what the signature does not allow, naming place and categories', async () => {
     for (const [change, words] of [
-      [{ sex: ['F', 'X'] }, /value 1 .*one of 'F', 'M'/],
-      [{ colour: ['red', null] }, /value 1 .*got null/],
+      [{ sex: ['F', 'X'] }, /^\/inputs\/0\/data\/1 .*one of 'F', 'M'/],
+      [{ colour: ['red', null] }, /^\/inputs\/\d\/data\/1 .*got null/],
       [{ colour: ['red', ''] }, /one of 'blue', 'red'/],
-      [{ length: [null, 1] }, /value 0 .*finite number, got null/],
+      [{ length: [null, 1] }, /^\/inputs\/3\/data\/0 .*finite number, got null/],
     ] as const) {
       const response = await tensors(change as unknown as Record<string, unknown[]>);
       assert.equal(response.status, 400);

@@ -115,11 +115,11 @@ describe('clients from PyPI', () => {
 
   test('tritonclient: what was wrong, as its users read it', () => {
     const expected: Readonly<Record<string, RegExp>> = {
-      'not finite': /\[400\] input "features": value 2 of its binary data: expected a finite number/,
-      shape: /\[400\] input "features": expected shape \[-1,4\] \(-1: any\), got \[1,5\]/,
-      datatype: /\[400\] input "features": expected datatype FP32, got FP64/,
-      name: /\[400\] inputs\[0\]: unknown name; the model takes "features"/,
-      rows: /\[400\] input "features": expected at most 4096 rows, got 5000/,
+      'not finite': /\[400\] \/inputs\/0 \(input "features"\): value 2 of its binary data: expected a finite number/,
+      shape: /\[400\] \/inputs\/0\/shape \(input "features"\): expected shape \[-1,4\] \(-1: any\), got \[1,5\]/,
+      datatype: /\[400\] \/inputs\/0\/datatype \(input "features"\): expected datatype FP32, got FP64/,
+      name: /\[400\] \/inputs\/0\/name: unknown name; the model takes "features"/,
+      rows: /\[400\] \/inputs\/0\/shape \(input "features"\): expected at most 4096 rows, got 5000/,
       model: /\[404\] Model not found; this server has iris/,
       version: /\[404\] Version not found; this server has version 2 of iris/,
       output: /\[400\] outputs\[0\]: unknown name; the model gives "label", "probabilities"/,
@@ -139,7 +139,10 @@ describe('clients from PyPI', () => {
       assertIris(result);
       assert.equal(result.id, 'k-1');
     }
-    assert.match(String(v2['error']), /^HTTPStatusError: input "features": expected shape .*'400 Bad Request'/);
+    assert.match(
+      String(v2['error']),
+      /^HTTPStatusError: \/inputs\/0\/shape \(input "features"\): expected shape .*'400 Bad Request'/,
+    );
   });
 
   test('kserve, version 1 of the protocol', () => {

@@ -1,12 +1,21 @@
 /** From rows of named values to the model's input tensors, checked while they are filled: one pass, first error only. */
 import { type InputColumn, type ModelSignature, normalizedName } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import { missingValue, orMissing, typeName, valueWriter, type WriteValue, writeCategory } from './column.ts';
+import {
+  LOST_DIGITS,
+  missingValue,
+  orMissing,
+  typeName,
+  valueWriter,
+  type WriteValue,
+  writeCategory,
+} from './column.ts';
+import { listed } from './cut.ts';
 import type { Categories } from './onnx/nodes.ts';
-import { RowError } from './row-error.ts';
+import { LostDigitsError, RowError } from './row-error.ts';
 import { allocate, elementCount, type Tensor, type TensorData, type TensorSpec } from './tensor.ts';
 
-/** Throws RowError for the first value that is missing, of the wrong type, not finite, unknown or ambiguous. */
+/** Throws RowError for the first value that is missing, of the wrong type, not finite, unknown or ambiguous, LostDigitsError for an integer that is no longer exact. */
 export interface EncodeRows {
   (rows: readonly unknown[]): Tensor[];
   /** The same as data, for readers that fill tensors from something else than objects. */
@@ -101,7 +110,9 @@ function fillRow(
     const data = tensors[place.input]?.data as TensorData;
     const value = key === undefined ? undefined : (row as Row)[key];
     const problem = place.write(value, data, index * place.stride + place.offset);
-    if (problem) throw new RowError(index, place.name, problem.type, problem.message);
+    if (!problem) return;
+    const Fault = problem === LOST_DIGITS ? LostDigitsError : RowError;
+    throw new Fault(index, place.name, problem.type, problem.message);
   });
   if (unknown !== undefined) {
     const known = listed(places.map(({ name }) => name));
@@ -172,12 +183,6 @@ function ambiguous(
   const candidates = listed(columns.map((column) => names[column] as string));
   const why = rival === undefined ? `it could be ${candidates}` : `${candidates} is given twice`;
   return new RowError(index, key, 'ambiguous_name', `Ambiguous feature name: ${why}; use the exact name once`);
-}
-
-/** A list for people: at most about 400 characters. */
-function listed(names: readonly string[]): string {
-  const text = names.map((name) => JSON.stringify(name)).join(', ');
-  return text.length <= 400 ? text : `${text.slice(0, 400)}…`;
 }
 
 /** True when the columns are, in their order, those of the model's one input; else each is an input of its own. */

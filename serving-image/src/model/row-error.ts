@@ -11,3 +11,6 @@ export class RowError extends Error {
     this.type = type;
   }
 }
+
+/** The number was read as a double and has lost digits: where every digit can be read again, that should be done. */
+export class LostDigitsError extends RowError {}

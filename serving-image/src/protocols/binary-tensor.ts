@@ -40,15 +40,15 @@ export function splitBody(body: Buffer, headers: IncomingHttpHeaders): SplitBody
 
 /**
  * One input from its bytes, which it goes on using where they are aligned: they must not change. Throws Refusal(400)
- * naming input, place and types, never values.
+ * that begins with `label`, and names place and types, never values.
  */
 export function readBinary(
   raw: Buffer,
-  { name, type }: Pick<TensorSpec, 'name' | 'type'>,
+  { type }: Pick<TensorSpec, 'type'>,
   dims: readonly number[],
   rules: TensorRules,
+  label: string,
 ): Tensor {
-  const label = `input ${JSON.stringify(name)}`;
   const count = elementCount(dims);
   if (type === 'string') return { type, dims, data: readTexts(raw, count, rules, label) };
   const size = bytesPerValue(type);

@@ -1,13 +1,26 @@
 /** Refusals as FastAPI writes them, because the clients of `/predict` and `/train` parse those. */
+import { cut } from '../model/cut.ts';
 import { Refusal } from '../request/refusal.ts';
 import { NotJsonError } from './json.ts';
 
-/** A name taken from the request is cut to this length before it is named in a refusal. */
-export const MAX_NAME = 128;
+/** A name taken from the request is cut to so many bytes before it is named in a refusal. */
+const MAX_NAME = 128;
+const MAX_LOC = 240;
 
-/** 422 with the one fault and where it stands. */
+/** 422 with the one fault and where it stands; names are cut, and the middle of a way that is too long is left out. */
 export const invalid = (loc: readonly (string | number)[], type: string, message: string): Refusal =>
-  new Refusal(422, message, {}, { type, loc });
+  new Refusal(422, message, {}, { type, loc: shortened(loc) });
+
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+function shortened(loc: readonly (string | number)[]): readonly (string | number)[] {
+  const steps = loc.slice(0, MAX_LOC).map((step) => (typeof step === 'string' ? cut(step, MAX_NAME) : step));
+  if (loc.length <= MAX_LOC && bytesOf(steps) <= MAX_LOC) return steps;
+  const last = loc.at(-1);
+  const end = ['...', typeof last === 'string' ? cut(last, MAX_NAME) : (last as number)];
+  while (bytesOf([...steps, ...end]) > MAX_LOC) steps.pop();
+  return [...steps, ...end];
+}
 
 /** What stands under `detail`: a list with the one fault of the body, or a text. */
 export const detailOf = ({ message, detail }: Refusal): unknown =>

@@ -5,6 +5,7 @@ import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
 import { CsvError, csvRows } from '../request/csv.ts';
 import { bad, tensorsByPosition } from './invocations-rows.ts';
+import { integerOf } from './json.ts';
 
 /** What pandas reads as a missing value; the texts of a text column are left alone but for the empty one. */
 const MISSING = new Set(['', 'NaN', 'nan', 'NA', 'N/A', 'null', 'NULL', 'None']);
@@ -75,5 +76,12 @@ function cellValue(cell: string, type: ColumnType | undefined): unknown {
   if (type === 'string') return cell === '' ? null : cell;
   if (MISSING.has(cell)) return null;
   if (type === 'bool') return TRUTH[cell] ?? cell;
-  return NUMBER.test(cell) ? Number(cell) : cell;
+  return NUMBER.test(cell) ? numberIn(cell, type) : cell;
+}
+
+/** Every digit where a JavaScript number would lose some that count. */
+function numberIn(cell: string, type: ColumnType): number | bigint {
+  const number = Number(cell);
+  if (type !== 'int64' || !Number.isInteger(number) || Number.isSafeInteger(number)) return number;
+  return integerOf(cell.trim().replace(/^\+/, '')) ?? number;
 }

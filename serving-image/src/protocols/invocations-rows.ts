@@ -4,11 +4,12 @@
  */
 import { normalizedName } from '@slipway/contract';
 import { typeName } from '../model/column.ts';
+import { cut, listed } from '../model/cut.ts';
 import { RowError } from '../model/row-error.ts';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
-import { isObject } from './json.ts';
+import { isObject, pointerSegment as segment } from './json.ts';
 
 type Row = readonly unknown[];
 type Named = Readonly<Record<string, unknown>>;
@@ -19,9 +20,6 @@ type Place = (row: number, column?: string | number) => string;
 /** 400 in the words of whoever asked: the protocol puts the message into its own form. */
 export const bad = (message: string): Refusal => new Refusal(400, message);
 
-/** `~` and `/` mean something in a pointer; a key of the request is cut, whoever sent it knows the rest. */
-const segment = (key: string | number): string =>
-  String(key).slice(0, MAX_KEY).replaceAll('~', '~0').replaceAll('/', '~1');
 const MAX_KEY = 128;
 
 /** The place of a row, or of a value in it, below `/path`. */
@@ -29,12 +27,6 @@ export const pointer =
   (path: string): Place =>
   (row, column) =>
     `/${path}/${row}${column === undefined ? '' : `/${segment(column)}`}`;
-
-/** Texts for people: at most about 400 characters. */
-function listed(names: readonly string[]): string {
-  const text = names.map((name) => JSON.stringify(name)).join(', ');
-  return text.length <= 400 ? text : `${text.slice(0, 400)}...`;
-}
 
 const columnNames = (model: ServedModel): readonly string[] => model.signature.inputs.map(({ name }) => name);
 
@@ -219,7 +211,8 @@ function encoded(rows: readonly Named[], place: Place, model: ServedModel): read
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
     if (error.row === -1) throw bad(error.message);
-    const of = error.field === undefined ? '' : ` (column ${JSON.stringify(error.field.slice(0, MAX_KEY))})`;
-    throw bad(`${place(error.row, error.field)}${of}: ${error.message}`);
+    const of = error.field === undefined ? '' : ` (column ${JSON.stringify(cut(error.field, MAX_KEY))})`;
+    // Whoever still has the body may read it again, with all digits.
+    throw Object.assign(bad(`${place(error.row, error.field)}${of}: ${error.message}`), { cause: error });
   }
 }

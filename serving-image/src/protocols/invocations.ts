@@ -9,7 +9,7 @@ import { NO_PREDICTIONS, probabilityOutput, writePredictions, writeProbabilities
 import { tensorsOfCsv } from './invocations-csv.ts';
 import { bad, pointer, tensorsByPosition, tensorsOfRecords, tensorsOfRows } from './invocations-rows.ts';
 import { scannedRows } from './invocations-scan.ts';
-import { isObject, NotJsonError, parseJson, parseJsonWithNaN } from './json.ts';
+import { isObject, NotJsonError, parseJson, parseJsonWithNaN, pointerTo, readExactly, repeatedKeyIn } from './json.ts';
 import type { Answer, Protocol } from './protocol.ts';
 
 const FORMS = ['dataframe_split', 'dataframe_records', 'instances', 'inputs'] as const;
@@ -25,9 +25,12 @@ export const invocationsProtocol: Protocol = {
     if (/^\s*text\/csv\b/i.test(headers['content-type'] ?? '')) return scored(tensorsOfCsv(body, model), model);
     const rows = scannedRows(body, model, true);
     if (rows) return scored(rows, model);
-    const parsed = parsedJson(body, model);
-    const probabilities = wantsProbabilities(parsed['params']) ? probabilityOutput(model) : undefined;
-    return scored(tensorsOf(parsed, model), model, probabilities);
+    const { tensors, probabilities } = readExactly(body, parserFor(model), (json) => {
+      const parsed = objectOf(json);
+      const probabilities = wantsProbabilities(parsed['params']) ? probabilityOutput(model) : undefined;
+      return { tensors: tensorsOf(parsed, model), probabilities };
+    });
+    return scored(tensors, model, probabilities);
   },
   // Its own server is a FastAPI application: only faults of a body are worded by MLflow.
   refuse: (refusal) => {
@@ -65,15 +68,23 @@ function scored(tensors: readonly Tensor[] | undefined, model: ServedModel, prob
   );
 }
 
-function parsedJson(body: Buffer, { signature }: ServedModel): Record<string, unknown> {
-  const parse = signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson;
-  const parsed = parsedWith(parse, body);
+function objectOf(parsed: unknown): Record<string, unknown> {
   if (isObject(parsed)) return parsed;
   throw bad(`${EXPECTED} Received a ${Array.isArray(parsed) ? 'list' : typeName(parsed)}.`);
 }
 
-/** Throws Refusal 400 saying where the body stops being JSON. */
-export function parsedWith(parse: (body: Buffer) => unknown, body: Buffer): unknown {
+/** Reads a body for this model. Throws Refusal 400 saying where it stops being JSON, or where a name comes twice. */
+export const parserFor =
+  ({ signature }: ServedModel): ((body: Buffer) => unknown) =>
+  (body) => {
+    const parse = signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson;
+    const parsed = parsedWith(parse, body);
+    const repeated = repeatedKeyIn(body, parsed);
+    if (repeated) throw bad(`${pointerTo(repeated)}: the same name is given twice in one object; give it once`);
+    return parsed;
+  };
+
+function parsedWith(parse: (body: Buffer) => unknown, body: Buffer): unknown {
   try {
     return parse(body);
   } catch (error) {

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { cut } from '../model/cut.ts';
+import { LostDigitsError } from '../model/row-error.ts';
 
 /** `position` is the character at which the text stops being JSON, where the parser says so. */
 export class NotJsonError extends Error {
@@ -28,17 +30,45 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-/** As `parseJson`, but integers a JavaScript number cannot hold come as BigInt with every digit. Slow: only on demand. */
+/** As `parseJsonWithNaN`, but integers a JavaScript number cannot hold come as BigInt with every digit. Slow: only on demand. */
 export function parseJsonExactly(body: Buffer): unknown {
   const exact = (_: string, value: unknown, context?: { source?: string }): unknown =>
-    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
-      ? BigInt(context?.source as string)
+    typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
+      ? (integerOf(context?.source ?? '') ?? value)
       : value;
+  const parse = (text: string): unknown => JSON.parse(text, exact as (key: string, value: unknown) => unknown);
   try {
-    return JSON.parse(body.toString('utf8'), exact as (key: string, value: unknown) => unknown);
+    const text = body.toString('utf8');
+    return parse(body.includes('NaN') ? nullForNaN(text) : text);
   } catch {
     throw new NotJsonError(undefined);
   }
+}
+
+/** `read` of the body by `parse`; where that fails because an integer has lost digits, of the body with all of them. */
+export function readExactly<T>(body: Buffer, parse: (body: Buffer) => unknown, read: (parsed: unknown) => T): T {
+  try {
+    return read(parse(body));
+  } catch (error) {
+    if (!(error instanceof Error && error.cause instanceof LostDigitsError)) throw error;
+    return read(parseJsonExactly(body));
+  }
+}
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+/** No integer of a double has more digits: longer texts are not worth the time. */
+const MOST_DIGITS = 400;
+
+/** The integer a number in JSON or CSV is, with every digit; undefined when it is none, or none that anything holds. */
+export function integerOf(source: string): bigint | undefined {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    (source.length <= MOST_DIGITS && NUMBER.exec(source)) || [];
+  const places = Number(exponent) - fraction.length;
+  if (whole === '' || Math.abs(places) > MOST_DIGITS) return undefined;
+  const digits = whole + fraction;
+  const end = Math.max(0, digits.length + Math.min(0, places));
+  if (/[1-9]/.test(digits.slice(end))) return undefined;
+  return BigInt(`${sign}${digits.slice(0, end)}${'0'.repeat(Math.max(0, places))}`);
 }
 
 /** As `parseJson`, but the word NaN, which Python's json writes for a missing number, is read as null. */
@@ -70,6 +100,42 @@ function nullForNaN(text: string): string {
     }
   }
   return parts.join('') + text.slice(from);
+}
+
+/**
+ * As `repeatedKey`, for a body and what it was parsed to: nearly always it is enough to count, which costs a fraction of
+ * the parsing.
+ */
+export const repeatedKeyIn = (body: Buffer, parsed: unknown): readonly (string | number)[] | undefined =>
+  colonsIn(body) === keysIn(parsed) ? undefined : repeatedKey(body.toString());
+
+const COLON = 0x3a;
+
+function colonsIn(body: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < body.length; i++) if (body[i] === COLON) count++;
+  return count;
+}
+
+/** Nobody nests deeper than this on purpose. */
+const DEEP = 32;
+
+/** Of all objects in it; NaN when it is nested deep. Never more than the text has colons: some of those stand in its strings. */
+function keysIn(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth > DEEP) return Number.NaN;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') count += keysIn(value[i], depth + 1);
+    return count;
+  }
+  // Parsed objects have no keys but their own.
+  for (const key in value) {
+    count++;
+    const member = (value as Readonly<Record<string, unknown>>)[key];
+    if (typeof member === 'object') count += keysIn(member, depth + 1);
+  }
+  return count;
 }
 
 interface Level {
@@ -127,6 +193,18 @@ function endOfString(text: string, from: number): number {
   while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
   return i + 1;
 }
+
+/** No pointer in a fault takes more bytes. */
+const MOST_POINTER = 320;
+const MOST_SEGMENT = 128;
+
+/** `~` and `/` mean something in a pointer; a key of the request is cut, whoever sent it knows the rest. */
+export const pointerSegment = (key: string | number): string =>
+  typeof key === 'number' ? String(key) : cut(key, MOST_SEGMENT).replaceAll('~', '~0').replaceAll('/', '~1');
+
+/** The way as a JSON pointer. */
+export const pointerTo = (way: readonly (string | number)[]): string =>
+  cut(way.map((key) => `/${pointerSegment(key)}`).join(''), MOST_POINTER, '...');
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

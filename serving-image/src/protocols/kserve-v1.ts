@@ -5,11 +5,11 @@ import { whenThere } from '../model/engine.ts';
 import type { ModelIdentity, ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
-import { parsedWith } from './invocations.ts';
+import { parserFor } from './invocations.ts';
 import { NO_PREDICTIONS, writePredictions } from './invocations-answer.ts';
 import { bad, tensorsOfRows } from './invocations-rows.ts';
 import { scannedRows } from './invocations-scan.ts';
-import { isObject, parseJson, parseJsonWithNaN } from './json.ts';
+import { isObject, readExactly } from './json.ts';
 import type { Answer, Protocol } from './protocol.ts';
 
 const PATH = /^\/v1\/models\/([^/]{1,1024}):predict$/;
@@ -22,11 +22,11 @@ export const kserveV1Protocol: Protocol = {
     checkModel(model.identity, PATH.exec(path)?.[1] ?? '');
     const scanned = scannedRows(body, model, false);
     if (scanned) return predicted(scanned, model);
-    const parse = model.signature.inputs.some(({ optional }) => optional) ? parseJsonWithNaN : parseJson;
-    const [field, rows] = rowsIn(parsedWith(parse, body));
-    const tensors = tensorsOfRows(rows, field, model);
-    if (!tensors) return { body: NO_PREDICTIONS };
-    return predicted(tensors, model);
+    const tensors = readExactly(body, parserFor(model), (parsed) => {
+      const [field, rows] = rowsIn(parsed);
+      return tensorsOfRows(rows, field, model);
+    });
+    return tensors ? predicted(tensors, model) : { body: NO_PREDICTIONS };
   },
   refuse: ({ message }) => JSON.stringify({ error: message }),
 };

@@ -16,8 +16,8 @@ import { whenThere } from '../model/engine.ts';
 import { RowError } from '../model/row-error.ts';
 import type { Scored, ServedModel } from '../model/served-model.ts';
 import type { Tensor } from '../model/tensor.ts';
-import { detailOf, invalid, MAX_NAME, parsedBody } from './fastapi.ts';
-import { isObject, parseJson, parseJsonWithNaN, repeatedKey } from './json.ts';
+import { detailOf, invalid, parsedBody } from './fastapi.ts';
+import { isObject, parseJson, parseJsonWithNaN, readExactly, repeatedKeyIn } from './json.ts';
 import { hasProbabilities, type Shape, writeAnswer } from './predict-answer.ts';
 import type { Answer, Protocol } from './protocol.ts';
 import { createRecordScanner, type ScanRecords } from './scan/records.ts';
@@ -67,7 +67,14 @@ function scanned(body: Buffer, model: ServedModel): Rows | undefined {
 
 /** Everything else. Throws 422 where the first fault stands. */
 function parsed(body: Buffer, model: ServedModel): Rows {
-  const value = objectIn(body, model);
+  return readExactly(
+    body,
+    (bytes) => objectIn(bytes, model),
+    (json) => rowsOf(body, json as Record<string, unknown>, model),
+  );
+}
+
+function rowsOf(body: Buffer, value: Record<string, unknown>, model: ServedModel): Rows {
   const shape = isRecord(value, model)
     ? shapeOf(
         true,
@@ -76,10 +83,9 @@ function parsed(body: Buffer, model: ServedModel): Rows {
     : 'samples';
   const inputs =
     shape === 'samples' ? encoded(samplesOf(value), model, samplesLoc) : encoded([value], model, recordLoc);
-  const repeated = repeatedKey(body.toString());
+  const repeated = repeatedKeyIn(body, value);
   if (!repeated) return { inputs, shape };
-  const loc = repeated.map((step) => (typeof step === 'string' ? step.slice(0, MAX_NAME) : step));
-  throw invalid(['body', ...loc], 'duplicate_field', 'The same name is given twice in one object; give it once');
+  throw invalid(['body', ...repeated], 'duplicate_field', 'The same name is given twice in one object; give it once');
 }
 
 function objectIn(body: Buffer, model: ServedModel): Record<string, unknown> {
@@ -111,7 +117,8 @@ function encoded(rows: readonly unknown[], model: ServedModel, locOf: LocOf): re
     return model.encode(rows);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
-    throw invalid(locOf(error.row, error.field?.slice(0, MAX_NAME)), error.type, error.message);
+    const fault = invalid(locOf(error.row, error.field), error.type, error.message);
+    throw Object.assign(fault, { cause: error });
   }
 }
 
@@ -119,8 +126,7 @@ function samplesOf(value: Record<string, unknown>): readonly unknown[] {
   if (!Object.hasOwn(value, 'samples')) throw invalid(['body', 'samples'], 'missing', 'Field required');
   const extra = Object.keys(value).find((key) => key !== 'samples');
   if (extra !== undefined) {
-    const loc = ['body', extra.slice(0, MAX_NAME)];
-    throw invalid(loc, 'extra_forbidden', 'Extra inputs are not permitted beside "samples"');
+    throw invalid(['body', extra], 'extra_forbidden', 'Extra inputs are not permitted beside "samples"');
   }
   const { samples } = value;
   if (Array.isArray(samples)) return samples;
@@ -134,7 +140,7 @@ const NO_PROBABILITIES = () =>
 function wantsProbabilities(query: string): boolean {
   let isWanted = false;
   for (const [name, value] of new URLSearchParams(query)) {
-    const loc = ['query', name.slice(0, MAX_NAME)];
+    const loc = ['query', name];
     if (name !== 'probabilities') {
       throw invalid(loc, 'extra_forbidden', 'Unknown query parameter; expected probabilities=true or nothing');
     }

@@ -1,6 +1,7 @@
 /** The Open Inference Protocol's tensors: JSON to numbers, checked against the model, and back. */
 
 import { isMissing, listOfTexts, missingValue, typeName } from '../model/column.ts';
+import { cut } from '../model/cut.ts';
 import {
   allocate,
   elementCount,
@@ -39,20 +40,29 @@ const bad = (message: string): Refusal => new Refusal(400, message);
 export interface TensorLimits {
   readonly maxRows: number;
   readonly rules: TensorRules;
+  /** Where the input stands in the request, as a JSON pointer. */
+  readonly at: string;
+  /** Large integers are bigints already. */
+  readonly isExact: boolean;
 }
+
+/** A place in the request for people: the pointer, and the name of the input it belongs to. */
+export const placeOf = (pointer: string, name: string): string =>
+  `${pointer} (input ${JSON.stringify(cut(name, MAX_NAME))})`;
+const MAX_NAME = 128;
 
 /** The shape of one input, its datatype and shape being those of the model. Throws Refusal(400) as `parseTensor` does. */
 export function parseHead(
   input: Readonly<Record<string, unknown>>,
   spec: TensorSpec,
-  { maxRows }: Pick<TensorLimits, 'maxRows'>,
+  { maxRows, at }: Pick<TensorLimits, 'maxRows' | 'at'>,
 ): number[] {
-  const label = `input ${JSON.stringify(spec.name)}`;
   const datatype = DATATYPES[spec.type];
   if (input['datatype'] !== datatype) {
     const got = Object.values(DATATYPES).find((known) => known === input['datatype']) ?? typeName(input['datatype']);
-    throw bad(`${label}: expected datatype ${datatype}, got ${got}`);
+    throw bad(`${placeOf(`${at}/datatype`, spec.name)}: expected datatype ${datatype}, got ${got}`);
   }
+  const label = placeOf(`${at}/shape`, spec.name);
   const dims = parseShape(input['shape'], spec, label);
   if ((dims[0] ?? 1) > maxRows) throw bad(`${label}: expected at most ${maxRows} rows, got ${dims[0]}`);
   return dims;
@@ -60,15 +70,15 @@ export function parseHead(
 
 /**
  * One input of a request as a tensor of the model; null stands for a value that may be missing. Throws Refusal(400)
- * naming input, place and types, never values.
+ * naming input, place and types, never values; InexactIntegerError unless `isExact`.
  */
 export function parseTensor(
   input: Readonly<Record<string, unknown>>,
   spec: TensorSpec,
-  { maxRows, rules }: TensorLimits,
+  { maxRows, rules, at: pointer, isExact }: TensorLimits,
 ): Tensor {
-  const label = `input ${JSON.stringify(spec.name)}`;
-  const dims = parseHead(input, spec, { maxRows });
+  const dims = parseHead(input, spec, { maxRows, at: pointer });
+  const label = placeOf(`${pointer}/data`, spec.name);
   const data = input['data'];
   if (!Array.isArray(data)) throw bad(`${label}: expected "data" as a list, got ${typeName(data)}`);
   const count = elementCount(dims);
@@ -77,6 +87,11 @@ export function parseTensor(
   const nested = nestingOf(data, dims.length + 1);
   if (nested.length > dims.length) throw bad(`${label}: "data" is nested deeper than its shape`);
   let at = 0;
+  const refused = (problem: string, value: unknown): Error => {
+    if (problem === INEXACT && !isExact) return new InexactIntegerError();
+    const place = placeOf(`${pointer}/data${wayTo(at, nested)}`, spec.name);
+    return bad(`${place}: expected ${problem}, got ${describe(value)}`);
+  };
   const visit = (value: unknown, depth: number): void => {
     if (depth < nested.length) {
       if (!Array.isArray(value) || value.length !== nested[depth]) throw uneven(label, dims);
@@ -86,13 +101,25 @@ export function parseTensor(
     if (Array.isArray(value)) throw uneven(label, dims);
     if (at >= count) throw bad(`${label}: "data" has more values than its shape, which asks for ${count}`);
     const problem = write(target as never, at, value);
-    if (problem) throw bad(`${label}: value ${at} of "data": expected ${problem}, got ${describe(value)}`);
+    if (problem) throw refused(problem, value);
     at++;
   };
   for (const item of data) visit(item, 1);
   if (at < count) throw bad(`${label}: "data" has ${at} values, its shape asks for ${count}`);
   if (!fitsShape(nested, dims)) throw uneven(label, dims);
   return { type: spec.type, dims, data: target };
+}
+
+/** To the value that is so many values in, through lists of these lengths. */
+function wayTo(count: number, nested: readonly number[]): string {
+  let left = count;
+  let way = '';
+  for (let depth = nested.length - 1; depth > 0; depth--) {
+    const size = nested[depth] as number;
+    way = `/${left % size}${way}`;
+    left = Math.floor(left / size);
+  }
+  return `/${left}${way}`;
 }
 
 /** How long the lists are that begin one another, from the outside in; no deeper than `most`. */
@@ -155,8 +182,10 @@ type Write = (target: never, at: number, value: unknown) => string | undefined;
 const float =
   (round: (value: number) => number): Write =>
   (target: Float32Array, at, value) => {
-    if (typeof value !== 'number' || !Number.isFinite(round(value))) return 'a finite number';
-    target[at] = value;
+    // Read with all digits, because of another value of the request.
+    const number = typeof value === 'bigint' ? Number(value) : value;
+    if (typeof number !== 'number' || !Number.isFinite(round(number))) return 'a finite number';
+    target[at] = number;
     return undefined;
   };
 
@@ -170,12 +199,13 @@ const integer =
     return undefined;
   };
 
+/** Said of a number that has lost digits, or, where all of them are known, of one with digits behind its point. */
+const INEXACT = 'an integer';
+
 const bigInteger =
   (least: bigint, most: bigint): Write =>
   (target: BigInt64Array, at, value) => {
-    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) {
-      throw new InexactIntegerError();
-    }
+    if (typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)) return INEXACT;
     const isInteger = typeof value === 'bigint' || Number.isInteger(value);
     const exact = isInteger ? BigInt(value as number) : undefined;
     if (exact === undefined || exact < least || exact > most) return `an integer from ${least} to ${most}`;

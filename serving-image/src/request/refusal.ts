@@ -1,11 +1,15 @@
 /** Every reason a request is not answered, as data: each protocol puts it into its own words. */
 import { OverloadedError } from '../model/batcher.ts';
+import { cut } from '../model/cut.ts';
 import { NonFiniteOutputError } from '../model/served-model.ts';
 
 export interface RefusalDetail {
   readonly type: string;
   readonly loc: readonly (string | number)[];
 }
+
+/** With what a protocol puts around it, a refusal stays below 1 KB, whatever names of the request or the model are in it. */
+const MOST_MESSAGE = 640;
 
 export class Refusal extends Error {
   override readonly name = 'Refusal';
@@ -14,7 +18,7 @@ export class Refusal extends Error {
   /** Where in the body the fault lies, for protocols that say so. */
   readonly detail: RefusalDetail | undefined;
   constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}, detail?: RefusalDetail) {
-    super(message);
+    super(cut(message, MOST_MESSAGE, '...'));
     this.status = status;
     this.headers = headers;
     this.detail = detail;
