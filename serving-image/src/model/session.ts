@@ -8,6 +8,10 @@ import { fileBytes } from './onnx/wire.ts';
 import { type Rewriting, rewriteFile, type ZipMapPlan } from './onnx/zip-map.ts';
 import { TENSOR_TYPES, type Tensor, type TensorSpec, type TensorType } from './tensor.ts';
 
+// It would tell its makers over the network what it is used for, and keep a thread, a database in the home folder and
+// 3 MB for that. It reads the process's environment, which another thread cannot change: so it is done here, not later.
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
+
 /**
  * A loaded model. `run` blocks the event loop while it computes and answers in the order of `outputs`: at once where
  * the model is compiled. It throws or rejects.
