@@ -4,6 +4,7 @@ import {
   ANSWERS_DIR,
   API_KEYS_DIR,
   CREDENTIALS_DIR,
+  FRONT_PORT,
   HELD_OUT_FILE,
   MODEL_DIR,
   MODEL_FILE,
@@ -13,6 +14,7 @@ import {
   PREDICTION_KEYS_DIR,
   PREDICTION_LOG_DIR,
   REFERENCES_DIR,
+  Runtime,
   ServerIdentity,
   ServeSettings,
   TLS_DIR,
@@ -92,10 +94,20 @@ const ServeEnv = ModelEnv.extend({
   VERSION_WAIT_MS: Count(30_000, 600_000),
 });
 
+const FrontEnv = ServeEnv.extend({
+  PORT: z.coerce.number().int().min(0).max(65_535).default(FRONT_PORT),
+  RUNTIME: Json.pipe(Runtime),
+  /** What is sent to the server behind may be large, and is not held: only a client that stalls is let go. */
+  REQUEST_TIMEOUT_MS: Count(60_000, 3_600_000),
+  /** How long the server behind may be silent while it answers. */
+  ANSWER_TIMEOUT_MS: Count(300_000, 3_600_000),
+});
+
 export type FetchConfig = z.infer<typeof FetchEnv>;
 export type VerifyConfig = z.infer<typeof VerifyEnv>;
 export type PredictConfig = z.infer<typeof PredictEnv>;
 export type ServeConfig = z.infer<typeof ServeEnv>;
+export type FrontConfig = z.infer<typeof FrontEnv>;
 
 function parse<T>(schema: z.ZodType<T>, env: Env): T {
   const parsed = schema.safeParse(env);
@@ -109,3 +121,4 @@ export const fetchConfig = (env: Env): FetchConfig => parse(FetchEnv, env);
 export const verifyConfig = (env: Env): VerifyConfig => parse(VerifyEnv, env);
 export const predictConfig = (env: Env): PredictConfig => parse(PredictEnv, env);
 export const serveConfig = (env: Env): ServeConfig => parse(ServeEnv, env);
+export const frontConfig = (env: Env): FrontConfig => parse(FrontEnv, env);

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
- * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `deposit`, `ship`, `serve` (default); `probe` is a child of
- * `verify`, `answer` of `predict`. With options instead of a command it serves a local file: `--help` says how.
+ * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `deposit`, `ship`, `front`, `serve` (default); `probe`
+ * is a child of `verify`, `answer` of `predict`. With options instead of a command it serves a local file: `--help` says how.
  */
 import type { Stage } from '@slipway/contract';
-import { fetchConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
+import { fetchConfig, frontConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';
 import { asFailure, exitCodeFor, FailureError } from './failure.ts';
 import { createLogger, type Logger } from './log.ts';
 import { isModelHost } from './model/worker/messages.ts';
@@ -70,6 +70,14 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
       await runShip(shipConfig(process.env), log);
     },
   },
+  front: {
+    stage: 'serve',
+    run: async (log) => {
+      const config = frontConfig(process.env);
+      const { front } = await import('./front/front.ts');
+      await front(config, log);
+    },
+  },
   serve: {
     stage: 'serve',
     run: async (log) => {
@@ -79,6 +87,9 @@ const COMMANDS: Readonly<Record<string, { stage: Stage; run: (log: Logger) => Pr
     },
   },
 };
+
+/** Obey the signal to stop by finishing what they have begun. */
+const FINISHING = new Set(['serve', 'front', 'ship']);
 
 async function main(): Promise<number> {
   if (isStandalone()) {
@@ -100,7 +111,7 @@ async function main(): Promise<number> {
   const stage = command?.stage ?? 'serve';
   const log = createLogger(stage);
   // As process 1 of a container this process would otherwise ignore the signal; these finish what they do instead.
-  if (name !== 'serve' && name !== 'ship') process.once('SIGTERM', () => process.exit(143));
+  if (!FINISHING.has(name)) process.once('SIGTERM', () => process.exit(143));
   try {
     if (!command) throw unknownCommand(name);
     await command.run(log);
@@ -122,7 +133,7 @@ function isStandalone(): boolean {
 const unknownCommand = (name: string): FailureError =>
   new FailureError(
     'InvalidConfiguration',
-    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict, batch, deposit, ship or serve, or options: see --help`,
+    `unknown command ${name.slice(0, 64)}; expected fetch, verify, predict, batch, deposit, ship, front or serve, or options: see --help`,
   );
 
 if (isModelHost()) {

@@ -33,7 +33,7 @@ export const pathOf = (url: string): string => {
 
 const PLAIN_ENDPOINTS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping', '/version', '/openapi.json']);
 /** Endpoints that go on below their name. */
-const FOLDERS = new Set(['v1', 'v2', 'model', 'train', 'docs']);
+const FOLDERS = new Set(['v1', 'v2', 'model', 'train', 'docs', 'invocations', 'predict']);
 /** A label from a fixed set, whatever the client asks for. */
 function endpointOf(path: string): string {
   if (PLAIN_ENDPOINTS.has(path)) return path.slice(1);
