@@ -138,15 +138,26 @@ function readClasses(
   return (outputs) => {
     const { data } = outputs[index] as Tensor;
     const probabilities = probabilitiesOf(outputs);
-    const more = probabilities && { probabilities };
     if (typeof data[0] === 'string') {
       const names = data as string[];
-      return { kind: 'classes', ids: names.map((name) => numbers.get(name) ?? null), labels: [...names], ...more };
+      return classesOf(
+        names.map((name) => numbers.get(name) ?? null),
+        [...names],
+        probabilities,
+      );
     }
     const ids = idsOf(data);
-    return { kind: 'classes', ids, labels: ids.map((id) => labels?.[id as number] ?? String(id)), ...more };
+    const names = new Array<string>(ids.length);
+    for (let i = 0; i < names.length; i++) names[i] = labels?.[ids[i] as number] ?? String(ids[i]);
+    return classesOf(ids, names, probabilities);
   };
 }
+
+const classesOf = (
+  ids: Classes['ids'],
+  labels: readonly string[],
+  probabilities: Probabilities | undefined,
+): Classes => (probabilities ? { kind: 'classes', ids, labels, probabilities } : { kind: 'classes', ids, labels });
 
 /** Fewer numbers are made of BigInts sooner than a view of their halves is made. */
 const FEW = 8;

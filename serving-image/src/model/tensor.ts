@@ -70,8 +70,12 @@ export function viewOf(type: Exclude<TensorType, 'string'>, bytes: Uint8Array): 
 }
 
 /** Room for `length` values, all zero, false or ''. */
-export const allocate = (type: TensorType, length: number): TensorData =>
-  type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[type](length);
+export function allocate(type: TensorType, length: number): TensorData {
+  // The two that nearly every model has: a constructor that is known is called at a fraction of the cost.
+  if (type === 'float32') return new Float32Array(length);
+  if (type === 'int64') return new BigInt64Array(length);
+  return type === 'string' ? new Array<string>(length).fill('') : new ARRAYS[type](length);
+}
 
 /** The number of values of a shape. */
 export const elementCount = (dims: readonly number[]): number => dims.reduce((product, size) => product * size, 1);

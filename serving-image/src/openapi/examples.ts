@@ -146,7 +146,7 @@ export async function inferExamples(model: ServedModel, { rows }: ModelFacts, pa
   if (rows.length === 0) return {};
   try {
     const tensors = model.encode(rows);
-    const texts = tensors.map((tensor, i) => writeTensor(model.inputs[i]?.name ?? '', tensor));
+    const texts = tensors.map((tensor, i) => writeTensor(JSON.stringify(model.inputs[i]?.name ?? ''), tensor));
     // Missing numbers are NaN in a tensor and null in JSON.
     const inputs = texts.map((json) => JSON.parse(json.replace(/\bNaN\b/g, 'null')) as unknown);
     return await answered(openInferenceProtocol, path, model, {

@@ -9,22 +9,24 @@ import { writeBinaryHead, writeTensor } from './tensor-json.ts';
 /** `results` are all outputs of the model, in their order. */
 export function writeInferAnswer(
   { id, outputs: wanted }: InferRequest,
-  { identity, outputs, signature }: ServedModel,
+  model: ServedModel,
   results: readonly Tensor[],
 ): Answer {
   const pieces: Buffer[] = [];
-  const tensors = wanted.map((output) => {
-    const name = outputs[output.index]?.name as string;
-    const labels = signature.outputs.find((column) => column.name === name)?.labels;
-    const tensor = shown(results[output.index] as Tensor, output, labels);
-    if (!output.isBinary) return writeTensor(name, tensor);
-    const piece = writeBinary(tensor.data);
-    pieces.push(piece);
-    return writeBinaryHead(name, tensor, piece.length);
-  });
-  const json =
-    `{"model_name":${JSON.stringify(identity.name)},"model_version":${JSON.stringify(identity.version)},` +
-    `${id === undefined ? '' : `"id":${JSON.stringify(id)},`}"outputs":[${tensors.join(',')}]}`;
+  const { begin, names } = wordsOf(model);
+  let json = `${begin}${id === undefined ? '' : `"id":${JSON.stringify(id)},`}"outputs":[`;
+  for (let i = 0; i < wanted.length; i++) {
+    const output = wanted[i] as WantedOutput;
+    const name = names[output.index] as string;
+    const tensor = shown(results[output.index] as Tensor, output, model);
+    if (i > 0) json += ',';
+    if (output.isBinary) {
+      const piece = writeBinary(tensor.data);
+      pieces.push(piece);
+      json += writeBinaryHead(name, tensor, piece.length);
+    } else json += writeTensor(name, tensor);
+  }
+  json += ']}';
   if (pieces.length === 0) return { body: json };
   const head = Buffer.from(json);
   return {
@@ -34,8 +36,30 @@ export function writeInferAnswer(
   };
 }
 
-const shown = (tensor: Tensor, { topClasses }: WantedOutput, labels: readonly string[] | undefined): Tensor =>
-  topClasses === undefined ? tensor : topOf(tensor, topClasses, labels);
+/** What is the same in every answer of a model. */
+interface Words {
+  readonly begin: string;
+  /** Of its outputs, as JSON. */
+  readonly names: readonly string[];
+}
+
+const words = new WeakMap<ServedModel, Words>();
+
+function wordsOf(model: ServedModel): Words {
+  const known = words.get(model);
+  if (known) return known;
+  const { name, version } = model.identity;
+  const begin = `{"model_name":${JSON.stringify(name)},"model_version":${JSON.stringify(version)},`;
+  const made = { begin, names: model.outputs.map((output) => JSON.stringify(output.name)) };
+  words.set(model, made);
+  return made;
+}
+
+function shown(tensor: Tensor, { topClasses, index }: WantedOutput, { outputs, signature }: ServedModel): Tensor {
+  if (topClasses === undefined) return tensor;
+  const labels = signature.outputs.find(({ name }) => name === outputs[index]?.name)?.labels;
+  return topOf(tensor, topClasses, labels);
+}
 
 /** The highest values of each row as `value:place` or `value:place:label`, as Triton writes them. */
 function topOf({ type, data, dims }: Tensor, most: number, labels: readonly string[] | undefined): Tensor {

@@ -7,6 +7,7 @@ import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
 import { readBinary, type SplitBody, splitBody } from './binary-tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly, pointerTo, repeatedKeyIn } from './json.ts';
+import { createLearntWays, type LearntWays } from './open-inference-learnt.ts';
 import { scanRequest } from './open-inference-scan.ts';
 import type { Scanned } from './scan/numbers.ts';
 import { fitsShape, InexactIntegerError, parseHead, parseTensor, placeOf } from './tensor-json.ts';
@@ -33,15 +34,16 @@ const bad = (message: string): Refusal => new Refusal(400, message);
 /** Throws Refusal(400) for the first thing that is wrong. The tensors may be views of the body. */
 export function readInferRequest(body: Buffer, headers: IncomingHttpHeaders, model: ServedModel): InferRequest {
   const { json, raw } = splitBody(body, headers);
-  const scanned = scannedRequest(json, raw, model);
-  if (scanned) return scanned;
+  const ways = waysOf(model);
+  const known = ways?.read(json, raw) ?? (ways && scannedRequest(json, raw, model, ways));
+  if (known) return known;
   try {
     try {
       const parsed = parseJson(json);
       checkKeys(json, parsed);
-      return parseRequest(parsed, raw, model);
+      return parseRequest(parsed, raw, model).request;
     } catch (error) {
-      if (error instanceof InexactIntegerError) return parseRequest(parseJsonExactly(json), raw, model, EXACT);
+      if (error instanceof InexactIntegerError) return parseRequest(parseJsonExactly(json), raw, model, EXACT).request;
       throw error;
     }
   } catch (error) {
@@ -51,16 +53,33 @@ export function readInferRequest(body: Buffer, headers: IncomingHttpHeaders, mod
   }
 }
 
-/** The request read the fast way; undefined where that is not possible, or not worth it. */
-function scannedRequest(json: Buffer, raw: SplitBody['raw'], model: ServedModel): InferRequest | undefined {
-  // What the signature says of single values is looked at value by value.
-  if (model.rules.some((rules) => rules.length > 0)) return undefined;
+const learnt = new WeakMap<ServedModel, LearntWays | 'none'>();
+
+/** Undefined for a model with values that the signature says something of: those are looked at one by one. */
+function waysOf(model: ServedModel): LearntWays | undefined {
+  let ways = learnt.get(model);
+  if (!ways) {
+    ways = model.rules.some((rules) => rules.length > 0) ? 'none' : createLearntWays(model.inputs);
+    learnt.set(model, ways);
+  }
+  return ways === 'none' ? undefined : ways;
+}
+
+/** The request read the fast way, and remembered; undefined where that is not possible. */
+function scannedRequest(
+  json: Buffer,
+  raw: SplitBody['raw'],
+  model: ServedModel,
+  ways: LearntWays,
+): InferRequest | undefined {
   const scanned = scanRequest(json, model.inputs);
   if (!scanned) return undefined;
   try {
     const parsed = parseJson(scanned.json);
     checkKeys(scanned.json, parsed);
-    return parseRequest(parsed, raw, model, scanned.numbers);
+    const once = parseRequest(parsed, raw, model, scanned.numbers);
+    ways.learn({ json, raw, holes: scanned.holes, ...once });
+    return once.request;
   } catch {
     // The careful way says what is wrong, and where in the whole body.
     return undefined;
@@ -73,12 +92,20 @@ function checkKeys(json: Buffer, parsed: unknown): void {
   if (repeated) throw bad(`${pointerTo(repeated)}: the same name is given twice in one object; give it once`);
 }
 
+interface Parsed {
+  readonly request: InferRequest;
+  /** By input, its part of what follows the JSON. */
+  readonly pieces: ReadonlyMap<string, Buffer>;
+  /** By input, where it stands, for people. */
+  readonly places: ReadonlyMap<string, string>;
+}
+
 function parseRequest(
   request: unknown,
   raw: SplitBody['raw'],
   model: ServedModel,
   numbers: ReadonlyMap<string, Scanned> = NO_NUMBERS,
-): InferRequest {
+): Parsed {
   if (!isObject(request)) throw bad(`Expected an object with "inputs", got ${typeName(request)}`);
   const { inputs } = request;
   // Clients write null for what they do not set.
@@ -99,7 +126,8 @@ function parseRequest(
     return read ? tensorOf(read, spec, parseHead(input, spec, limits)) : parseTensor(input, spec, limits);
   });
   checkRows(tensors, model.inputs, byName);
-  return { id, inputs: tensors, outputs: wantedOutputs(request, model.outputs) };
+  const places = new Map([...byName].map(([name, { at }]) => [name, placeOf(at, name)]));
+  return { request: { id, inputs: tensors, outputs: wantedOutputs(request, model.outputs) }, pieces, places };
 }
 
 /** Rows are counted by the first input alone, and put beside those of others: every input must have as many. */

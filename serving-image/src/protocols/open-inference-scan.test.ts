@@ -8,8 +8,7 @@ const INPUTS: TensorSpec[] = [
   { name: 'n', type: 'int64', dims: [-1] },
   { name: 's', type: 'string', dims: [-1] },
 ];
-const FILL = ' '.repeat(1024);
-const scan = (text: string) => scanRequest(Buffer.from(text + FILL), INPUTS);
+const scan = (text: string) => scanRequest(Buffer.from(text), INPUTS);
 const x = (data: string, rest = '') => `{"name":"x","shape":[2,2],"datatype":"FP32","data":${data}${rest}}`;
 
 describe('numbers of an infer request, read from its bytes', () => {
@@ -47,6 +46,20 @@ describe('numbers of an infer request, read from its bytes', () => {
   ];
   for (const [name, text] of left) test(`${name}: left to others`, () => assert.equal(scan(text), undefined));
 
-  test('a small request is not worth it', () =>
-    assert.equal(scanRequest(Buffer.from(`{"inputs":[${x('[1,2]')}]}`), INPUTS), undefined));
+  test('where they stood, and where the id stands, is told', () => {
+    const text = `{"inputs":[${x('[ 1,2,3,4]')}],"id" : "some id","outputs":[{"id":"another"}]}`;
+    const holes = scan(text)?.holes.map(({ name, from, until }) => [name, text.slice(from, until)]);
+    assert.deepEqual(holes, [
+      ['x', '[ 1,2,3,4]'],
+      [undefined, '"some id"'],
+    ]);
+  });
+  test('an id with an escape, or none that is a text, is left where it stands', () => {
+    for (const id of ['"a\\n"', 'null', '7']) {
+      assert.deepEqual(
+        scan(`{"id":${id},"inputs":[${x('[1,2]')}]}`)?.holes.map(({ name }) => name),
+        ['x'],
+      );
+    }
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * Numbers of a large `infer` request straight from its bytes. What is left of the JSON, with empty lists in their
+ * Numbers of an `infer` request straight from its bytes. What is left of the JSON, with empty lists in their
  * places, is small and read as any other. Whatever is out of the ordinary is left to JSON.parse and its messages.
  */
 import type { TensorSpec } from '../model/tensor.ts';
@@ -20,30 +20,42 @@ import {
 } from './scan/cursor.ts';
 import { type NumberType, type Scanned, scanNumbers } from './scan/numbers.ts';
 
-/** Below this JSON.parse is as fast. */
-const LEAST_BYTES = 1024;
-
 export interface ScannedRequest {
   /** The request without its numbers. */
   readonly json: Buffer;
   /** By input. */
   readonly numbers: ReadonlyMap<string, Scanned>;
+  /** What differs from one request of a client to the next, as it stands in the text. */
+  readonly holes: readonly Hole[];
 }
 
-interface Found {
-  readonly name: string;
+/** Where the numbers of an input stand in a request, or, without a name, its `id`. */
+export interface Hole {
+  readonly name: string | undefined;
   readonly from: number;
   readonly until: number;
+}
+
+interface Found extends Hole {
+  readonly name: string;
   readonly scanned: Scanned;
 }
 
-/** Undefined where it is not worth it, or where anything stands that is not of the ordinary kind. */
+/** Undefined where anything stands that is not of the ordinary kind. */
 export function scanRequest(body: Buffer, inputs: readonly TensorSpec[]): ScannedRequest | undefined {
-  if (body.length < LEAST_BYTES) return undefined;
   const cursor = cursorOf(body);
   const found: Found[] = [];
-  const isRequest = eachMember(cursor, (key) => (key === 'inputs' ? readInputs(cursor, inputs, found) : skip(cursor)));
-  if (!isRequest || !isAtEnd(cursor) || found.length === 0) return undefined;
+  let id: Hole | undefined;
+  const isRequest = eachMember(cursor, (key) => {
+    if (key === 'inputs') return readInputs(cursor, inputs, found);
+    if (key !== 'id') return skip(cursor);
+    id = idAt(cursor);
+    return id !== undefined || skip(cursor);
+  });
+  if (!isRequest || !isAtEnd(cursor)) return undefined;
+  const holes: Hole[] = id ? [...found, id].sort((a, b) => a.from - b.from) : found;
+  const numbers = new Map(found.map(({ name, scanned }) => [name, scanned]));
+  if (found.length === 0) return { json: body, numbers, holes };
   const pieces: Buffer[] = [];
   let at = 0;
   for (const { from, until } of found) {
@@ -51,7 +63,16 @@ export function scanRequest(body: Buffer, inputs: readonly TensorSpec[]): Scanne
     at = until;
   }
   pieces.push(body.subarray(at));
-  return { json: Buffer.concat(pieces), numbers: new Map(found.map(({ name, scanned }) => [name, scanned])) };
+  return { json: Buffer.concat(pieces), numbers, holes };
+}
+
+/** A plain text at the cursor, which is then behind it; undefined for anything else, and nothing is moved. */
+function idAt(cursor: Cursor): Hole | undefined {
+  peek(cursor);
+  const from = cursor.at;
+  if (readString(cursor) !== undefined) return { name: undefined, from, until: cursor.at };
+  cursor.at = from;
+  return undefined;
 }
 
 const EMPTY_LIST = Buffer.from('[]');

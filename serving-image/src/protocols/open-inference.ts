@@ -15,8 +15,7 @@ export const openInferenceProtocol: Protocol = {
   // Triton's client names no type at all.
   contentTypes: ['application/json', 'application/octet-stream', ''],
   answer: ({ path, headers, body }, model) => {
-    const [, name, version] = PATH.exec(path) ?? [];
-    checkAddress(model.identity, name ?? '', version);
+    checkPath(path, model.identity);
     const request = readInferRequest(body, headers, model);
     return whenThere(model.scoreTensors(request.inputs), (scored) => ({
       ...writeInferAnswer(request, model, scored.outputs),
@@ -25,6 +24,16 @@ export const openInferenceProtocol: Protocol = {
   },
   refuse: ({ message }) => JSON.stringify({ error: message }),
 };
+
+/** The last path that was right, and of which model: nearly all requests have it. */
+let right: { readonly path: string; readonly identity: ModelIdentity } | undefined;
+
+function checkPath(path: string, identity: ModelIdentity): void {
+  if (right?.path === path && right.identity === identity) return;
+  const [, name, version] = PATH.exec(path) ?? [];
+  checkAddress(identity, name ?? '', version);
+  right = { path, identity };
+}
 
 /** Throws Refusal(404) unless the path's segments name the model and, if given, the version that is served here. */
 export function checkAddress(identity: ModelIdentity, name: string, version: string | undefined): void {

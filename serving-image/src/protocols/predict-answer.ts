@@ -32,7 +32,10 @@ function floatsText({ data, dims }: Tensor): string {
 }
 
 /** Ids beyond what a JavaScript number holds are digits already; a missing one is null. */
-const idsText = (ids: Classes['ids']): string => (ids.includes(null) ? ids.map(String) : ids).join(',');
+function idsText(ids: Classes['ids']): string {
+  if (ids.length === 1) return String(ids[0]);
+  return (ids.includes(null) ? ids.map(String) : ids).join(',');
+}
 
 /** So many classes are remembered; whoever knows more quotes them anew. */
 const MOST_QUOTED = 1024;

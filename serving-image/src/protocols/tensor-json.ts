@@ -237,7 +237,7 @@ const WRITERS: Readonly<Record<TensorType, Write>> = {
   },
 };
 
-/** The tensor as the protocol's JSON, flat. 64-bit integers keep every digit; numbers must be finite. */
+/** The tensor as the protocol's JSON, flat; `name` is JSON already. 64-bit integers keep every digit; numbers must be finite. */
 export function writeTensor(name: string, { type, dims, data }: Tensor): string {
   const values = Array.isArray(data) ? JSON.stringify(data) : `[${numbersText(type, data)}]`;
   return `{${head(name, type, dims)},"data":${values}}`;
@@ -245,12 +245,27 @@ export function writeTensor(name: string, { type, dims, data }: Tensor): string 
 
 function numbersText(type: TensorType, data: Exclude<TensorData, string[]>): string {
   if (type === 'float32') return singlesText(data as Float32Array);
+  if (type === 'int64' && data.length >= MANY) return wholesText(data as BigInt64Array);
   return type === 'bool' ? Array.from(data as Uint8Array, (bit) => bit === 1).join(',') : data.join(',');
 }
 
-/** The tensor's place in an answer whose bytes follow the JSON. */
+/** From here on whole numbers of 64 bits are looked at by halves: making a BigInt of each is what they cost. */
+const MANY = 16;
+
+function wholesText(data: BigInt64Array): string {
+  const halves = new Int32Array(data.buffer, data.byteOffset, data.length * 2);
+  const low = new Array<number>(data.length);
+  for (let i = 0; i < low.length; i++) {
+    const value = halves[2 * i] as number;
+    if (halves[2 * i + 1] !== value >> 31) return data.join(',');
+    low[i] = value;
+  }
+  return low.join(',');
+}
+
+/** The tensor's place in an answer whose bytes follow the JSON; `name` is JSON already. */
 export const writeBinaryHead = (name: string, { type, dims }: Tensor, size: number): string =>
   `{${head(name, type, dims)},"parameters":{"binary_data_size":${size}}}`;
 
 const head = (name: string, type: TensorType, dims: readonly number[]): string =>
-  `"name":${JSON.stringify(name)},"datatype":"${DATATYPES[type]}","shape":[${dims.join(',')}]`;
+  `"name":${name},"datatype":"${DATATYPES[type]}","shape":[${dims.length === 1 ? dims[0] : dims.join(',')}]`;

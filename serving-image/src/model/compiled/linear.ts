@@ -217,27 +217,27 @@ export const linearRegressor: MakeKernel = (node): Kernel => {
 /** Of so many rows, whole numbers of 64 bits are written by halves: no object is made for any. */
 const MANY_ROWS = 16;
 
-/** Puts the class at a place out for a row. */
-type Put = (row: number, place: number) => void;
+/** How the class at a place is put out. */
+interface Puts {
+  readonly all: Labels['all'];
+  /** The halves of whole numbers. */
+  readonly low: Int32Array;
+  readonly high: Int32Array;
+}
 
-/** How classes are put out into `ids`. */
-function putter({ all }: Labels): (ids: TensorData) => Put {
+function putsOf({ all }: Labels): Puts {
   const whole = (label: string | bigint): bigint => (typeof label === 'bigint' ? label : 0n);
-  const low = Int32Array.from(all, (label) => Number(BigInt.asIntN(32, whole(label))));
-  const high = Int32Array.from(all, (label) => Number(whole(label) >> 32n));
-  return (ids) => {
-    if (ids.length < MANY_ROWS || !(ids instanceof BigInt64Array)) {
-      return (row, place) => {
-        ids[row] = all[place] as never;
-      };
-    }
-    const halves = new Int32Array(ids.buffer, ids.byteOffset, ids.length * 2);
-    return (row, place) => {
-      halves[2 * row] = low[place] as number;
-      halves[2 * row + 1] = high[place] as number;
-    };
+  return {
+    all,
+    low: Int32Array.from(all, (label) => Number(BigInt.asIntN(32, whole(label)))),
+    high: Int32Array.from(all, (label) => Number(whole(label) >> 32n)),
   };
 }
+
+const halvesOf = (ids: TensorData): Int32Array | undefined =>
+  ids.length < MANY_ROWS || !(ids instanceof BigInt64Array)
+    ? undefined
+    : new Int32Array(ids.buffer, ids.byteOffset, ids.length * 2);
 
 /** Adds a row to a row, and gives the place of the first of the highest sums. */
 function addAndFindBest(out: Float32Array, at: number, added: Float32Array): number {
@@ -255,7 +255,7 @@ export const linearClassifier: MakeKernel = (node): Kernel => {
   const classes = attributeOf(node, 'intercepts').floats?.length ?? 0;
   if (classes < 2 || labels.count !== classes) throw new NotCompiledError('it has a linear classifier of one class');
   const { coefficients, intercepts, inner } = lines(node, classes);
-  const puts = putter(labels);
+  const { all, low, high } = putsOf(labels);
   return (inputs, room) => {
     const input = given(inputs);
     const { rows, columns } = matrixOf(input);
@@ -263,9 +263,13 @@ export const linearClassifier: MakeKernel = (node): Kernel => {
     const out = room('float32', rows * classes) as Float32Array;
     const ids = room(labels.type, rows);
     multiply32({ a: asFloat32(input), b: coefficients, rows, inner, columns: classes }, out);
-    const put = puts(ids);
+    const halves = halvesOf(ids);
     for (let row = 0, at = 0; row < rows; row++, at += classes) {
-      put(row, addAndFindBest(out, at, intercepts));
+      const best = addAndFindBest(out, at, intercepts);
+      if (halves) {
+        halves[2 * row] = low[best] as number;
+        halves[2 * row + 1] = high[best] as number;
+      } else ids[row] = all[best] as never;
       if (post !== 'NONE') transform(post, out, at, classes);
     }
     return [

@@ -143,23 +143,38 @@ function runner({ inputs, outputs }: Graph, steps: readonly Step[], { slots, con
   for (const [slot, tensor] of constants) values[slot] = tensor;
   const results = outputs.map((name) => slots.of(name));
   if (results.includes(-1)) throw new NotCompiledError('an output comes from nowhere');
+  const shared = results.map((slot) => constants.get(slot));
+  const prepared = steps.map((step) => ({ ...step, args: new Array<Tensor | undefined>(step.inputs.length) }));
+  // Lists that are made once, and loops in place of functions: this is most of what a small model costs.
   return (given) => {
-    inputs.forEach((_, i) => {
-      values[i] = given[i];
-    });
-    for (const { kernel, inputs: from, outputs: to, room } of steps) {
-      const args: (Tensor | undefined)[] = [];
-      for (let i = 0; i < from.length; i++) args.push(from[i] === -1 ? undefined : values[from[i] as number]);
-      const got = kernel(args, room);
-      for (let i = 0; i < to.length; i++) values[to[i] as number] = got[i];
+    for (let i = 0; i < inputs.length; i++) values[i] = given[i];
+    for (let step = 0; step < prepared.length; step++) take(prepared[step] as PreparedStep, values);
+    const all: Tensor[] = [];
+    for (let i = 0; i < results.length; i++) {
+      all.push(ownTensor(values[results[i] as number] as Tensor, given, shared[i]));
     }
-    return results.map((slot) => ownTensor(values[slot] as Tensor, given, constants.get(slot)));
+    return all;
   };
+}
+
+interface PreparedStep extends Step {
+  /** Filled anew for every run; no kernel keeps it. */
+  readonly args: (Tensor | undefined)[];
+}
+
+function take({ kernel, inputs, outputs, room, args }: PreparedStep, values: (Tensor | undefined)[]): void {
+  for (let i = 0; i < inputs.length; i++) {
+    const slot = inputs[i] as number;
+    args[i] = slot === -1 ? undefined : values[slot];
+  }
+  const got = kernel(args, room);
+  for (let i = 0; i < outputs.length; i++) values[outputs[i] as number] = got[i];
 }
 
 /** A copy of what is the request's or the model's own. */
 function ownTensor(tensor: Tensor, given: readonly Tensor[], constant: Tensor | undefined): Tensor {
-  const isShared = tensor === constant || given.some(({ data }) => data === tensor.data);
+  let isShared = tensor === constant;
+  for (let i = 0; i < given.length; i++) if (given[i]?.data === tensor.data) isShared = true;
   return isShared ? { ...tensor, data: tensor.data.slice() as TensorData } : tensor;
 }
 

