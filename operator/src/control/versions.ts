@@ -55,7 +55,11 @@ export function createVersionControl({ kube, access, log }: VersionControlDeps):
     const number = /^[0-9]+$/.test(version) ? Number(version) : version;
     const wish = { namespace, name, model: spec.model, version: number };
     // One that was turned down before may be asked for again: that is how it is tried again.
-    const choice = choose(wish, { versions: versionFacts(objects), serving: undefined, refusalOf: () => undefined });
+    const choice = choose(wish, {
+      versions: versionFacts(objects, spec),
+      serving: undefined,
+      refusalOf: () => undefined,
+    });
     return 'problem' in choice ? choice.problem : undefined;
   }
 

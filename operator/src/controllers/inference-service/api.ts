@@ -12,6 +12,7 @@ import {
   VersionSelector,
 } from '../../api/fields.ts';
 import { PredictionLog } from './spec/prediction-log.ts';
+import { Runtime, runtimeRules } from './spec/runtime.ts';
 
 const Origin = z
   .string()
@@ -76,88 +77,95 @@ const Auth = z
   })
   .meta(cel({ rule: 'has(self.apiKeys) || has(self.tokens)', message: 'auth has to set apiKeys, tokens or both' }));
 
-export const InferenceServiceSpec = z.object({
-  model: RegisteredModelName.describe('The registered model to serve.'),
-  version: VersionSelector.default('latest').describe(
-    'latest (the newest version that is ready, not archived, did not fail its gates and was not rejected), a number, a stage (its highest ready number), or an alias like @champion.',
-  ),
-  replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
-  resources: Resources.exactOptional().describe('CPU and memory of the model server.'),
-  engine: EngineChoice.default('auto').describe(
-    'What computes the model. auto: plain JavaScript made from the graph where it proves equal to onnxruntime at load, else onnxruntime. compiled: as auto, but a version that cannot be compiled is rejected. onnxruntime: always that. Another value rolls the pods.',
-  ),
-  predictionLog: PredictionLog.exactOptional().describe(
-    'One JSON line for every prediction, on the standard output of the server. Written in full unless this says otherwise; a change rolls the pods.',
-  ),
-  autoscaling: z
-    .object({
-      minReplicas: z.int().min(1).max(1000).default(1).describe('Never fewer pods.'),
-      maxReplicas: z.int().min(1).max(1000).describe('Never more pods.'),
-      targetCPUUtilization: z
-        .int()
-        .min(1)
-        .max(1000)
-        .default(80)
-        .describe('Per cent of the CPU request of the model server that its pods are to use on average.'),
-    })
-    .meta(
-      cel({
-        rule: 'self.minReplicas <= self.maxReplicas',
-        message: 'autoscaling.minReplicas must not be above autoscaling.maxReplicas',
-        fieldPath: '.minReplicas',
-      }),
-    )
-    .exactOptional()
-    .describe(
-      'A HorizontalPodAutoscaler on CPU writes spec.replicas: leave replicas out of the manifest then. replicas: 0 stops the service all the same; removing this keeps the number of pods.',
+export const InferenceServiceSpec = z
+  .object({
+    model: RegisteredModelName.describe('The registered model to serve.'),
+    version: VersionSelector.default('latest').describe(
+      'latest (the newest version that is ready, not archived, did not fail its gates and was not rejected), a number, a stage (its highest ready number), or an alias like @champion.',
     ),
-  rollout: z
-    .object({
-      progressDeadline: Duration.default('2m').describe(
-        'How long a version may take to become ready before it is rejected.',
+    replicas: z.int().min(0).max(1000).default(1).describe('How many pods answer.'),
+    resources: Resources.exactOptional().describe(
+      'CPU and memory of the model server. Default: 100m and 128Mi requested, at most 512Mi of memory; with runtime 256Mi and 2Gi.',
+    ),
+    runtime: Runtime.exactOptional().describe(
+      'A server image of your own answers instead of the built-in server: any version whose bytes are known by digest is served, ONNX or not. Absent: the built-in server. Another value rolls the pods.',
+    ),
+    engine: EngineChoice.default('auto').describe(
+      'What computes the model. auto: plain JavaScript made from the graph where it proves equal to onnxruntime at load, else onnxruntime. compiled: as auto, but a version that cannot be compiled is rejected. onnxruntime: always that. Another value rolls the pods.',
+    ),
+    predictionLog: PredictionLog.exactOptional().describe(
+      'One JSON line for every prediction, on the standard output of the server. Written in full unless this says otherwise; a change rolls the pods.',
+    ),
+    autoscaling: z
+      .object({
+        minReplicas: z.int().min(1).max(1000).default(1).describe('Never fewer pods.'),
+        maxReplicas: z.int().min(1).max(1000).describe('Never more pods.'),
+        targetCPUUtilization: z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(80)
+          .describe('Per cent of the CPU request of the model server that its pods are to use on average.'),
+      })
+      .meta(
+        cel({
+          rule: 'self.minReplicas <= self.maxReplicas',
+          message: 'autoscaling.minReplicas must not be above autoscaling.maxReplicas',
+          fieldPath: '.minReplicas',
+        }),
+      )
+      .exactOptional()
+      .describe(
+        'A HorizontalPodAutoscaler on CPU writes spec.replicas: leave replicas out of the manifest then. replicas: 0 stops the service all the same; removing this keeps the number of pods.',
       ),
-    })
-    .default({ progressDeadline: '2m' })
-    .describe('How a new version is brought in.'),
-  api: z
-    .object({
-      trainingJob: ObjectName.exactOptional().describe(
-        'POST /train starts runs of this TrainingJob of the namespace. Absent: it is refused. Setting or removing it rolls the pods.',
-      ),
-      allowVersionSwitch: z
-        .boolean()
-        .exactOptional()
-        .describe(
-          'POST /model/version sets spec.version for whoever reaches the service. Absent or false: it is refused. Changing it rolls the pods.',
+    rollout: z
+      .object({
+        progressDeadline: Duration.default('2m').describe(
+          'How long a version may take to become ready before it is rejected.',
         ),
-    })
-    .exactOptional()
-    .describe('What clients of the service may ask for beside predictions.'),
-  auth: Auth.exactOptional().describe(
-    'Who may ask for anything but health, metrics, pings and the page at /docs: whoever meets one of the ways that are set. Absent: whoever reaches the service. Setting, removing or changing it rolls the pods; what the Secrets hold may change without that.',
-  ),
-  tls: z
-    .object({
-      secretName: ObjectName.describe(
-        'A Secret of type kubernetes.io/tls in the namespace; read again when it changes, within a minute or two.',
-      ),
-    })
-    .exactOptional()
-    .describe(
-      'Only https is spoken, on port 443 of the Service. Absent: http on port 80. Setting or removing it rolls the pods and changes status.url.',
+      })
+      .default({ progressDeadline: '2m' })
+      .describe('How a new version is brought in.'),
+    api: z
+      .object({
+        trainingJob: ObjectName.exactOptional().describe(
+          'POST /train starts runs of this TrainingJob of the namespace. Absent: it is refused. Setting or removing it rolls the pods.',
+        ),
+        allowVersionSwitch: z
+          .boolean()
+          .exactOptional()
+          .describe(
+            'POST /model/version sets spec.version for whoever reaches the service. Absent or false: it is refused. Changing it rolls the pods.',
+          ),
+      })
+      .exactOptional()
+      .describe('What clients of the service may ask for beside predictions.'),
+    auth: Auth.exactOptional().describe(
+      'Who may ask for anything but health, metrics, pings and the page at /docs: whoever meets one of the ways that are set. Absent: whoever reaches the service. Setting, removing or changing it rolls the pods; what the Secrets hold may change without that.',
     ),
-  cors: z
-    .object({
-      origins: z
-        .array(Origin)
-        .min(1)
-        .max(32)
-        .meta(atomic)
-        .describe('Origins like https://app.example whose pages may call; *: all.'),
-    })
-    .exactOptional()
-    .describe('Which web pages may call from a browser. Absent: none of another origin. A change rolls the pods.'),
-});
+    tls: z
+      .object({
+        secretName: ObjectName.describe(
+          'A Secret of type kubernetes.io/tls in the namespace; read again when it changes, within a minute or two.',
+        ),
+      })
+      .exactOptional()
+      .describe(
+        'Only https is spoken, on port 443 of the Service. Absent: http on port 80. Setting or removing it rolls the pods and changes status.url.',
+      ),
+    cors: z
+      .object({
+        origins: z
+          .array(Origin)
+          .min(1)
+          .max(32)
+          .meta(atomic)
+          .describe('Origins like https://app.example whose pages may call; *: all.'),
+      })
+      .exactOptional()
+      .describe('Which web pages may call from a browser. Absent: none of another origin. A change rolls the pods.'),
+  })
+  .meta(cel(...runtimeRules));
 export type InferenceServiceSpec = z.infer<typeof InferenceServiceSpec>;
 
 const Rejection = z.object({

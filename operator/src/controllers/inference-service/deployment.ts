@@ -31,6 +31,7 @@ import {
   childKey,
   DIGEST_ANNOTATION,
   FETCH_CONTAINER,
+  FRONT_CONTAINER,
   HTTP_PORT,
   labelsFor,
   podLabels,
@@ -42,6 +43,7 @@ import {
 } from './names.ts';
 import { predictionLogParts } from './prediction-log.ts';
 import type { Release } from './release.ts';
+import { type FrontParts, frontOf, RUNTIME_RESOURCES, serverOf } from './runtime.ts';
 import { serveSettingsEnv } from './serve-settings.ts';
 
 /** Longer than the server takes to drain and to finish what it has begun. */
@@ -53,12 +55,13 @@ const FETCH_RESOURCES = { requests: { cpu: '50m', memory: '64Mi' }, limits: { me
 const SERVER_RESOURCES = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '512Mi' } } as const;
 
 /** What the server container gets: what the spec says, the rest from the defaults unless they would contradict it. */
-function serverResources(resources: Resources | undefined): Resources {
-  if (!resources) return SERVER_RESOURCES;
+function serverResources({ resources, runtime }: InferenceService['spec']): Resources {
+  const defaults = runtime ? RUNTIME_RESOURCES : SERVER_RESOURCES;
+  if (!resources) return defaults;
   const { requests, limits } = resources;
   // A default request above the user's limit would be refused; where there is a limit alone Kubernetes takes that. The
   // others stay: an autoscaler has nothing to go by without a request.
-  const { cpu, memory } = SERVER_RESOURCES.requests;
+  const { cpu, memory } = defaults.requests;
   const base = requests
     ? { cpu, memory }
     : { ...(limits?.cpu === undefined && { cpu }), ...(limits?.memory === undefined && { memory }) };
@@ -98,6 +101,15 @@ function controlAccess({ spec }: InferenceService, { operatorUrl }: Settings) {
   };
 }
 
+/** The built-in server is itself what clients reach. */
+const builtIn = (resources: Resources): FrontParts => ({
+  name: SERVER_CONTAINER,
+  command: 'serve',
+  port: HTTP_PORT,
+  resources,
+  env: {},
+});
+
 function podTemplate(owner: InferenceService, release: Release, settings: Settings): PodTemplate {
   const { servingImage: image, imagePullPolicy, imagePullSecrets } = settings;
   const { spec } = owner;
@@ -106,6 +118,10 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
   const access = accessOf(owner);
   const predictions = predictionLogParts(owner, settings);
   const scheme = schemeOf(owner);
+  const { runtime } = spec;
+  const resources = serverResources(spec);
+  const reached = runtime ? frontOf(owner, runtime) : builtIn(resources);
+  const server = runtime && serverOf(owner, runtime, { version: release.version, resources });
   const labels = {
     ...labelsFor(owner),
     [MODEL_LABEL]: modelLabel(spec.model),
@@ -127,6 +143,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
       ...control.volumes,
       ...access.volumes,
       ...predictions.volumes,
+      ...(server ? [server.volume] : []),
     ],
     initContainers: [
       {
@@ -139,13 +156,14 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
         volumeMounts: [mount('model', MODEL_DIR), mount('tmp', '/tmp'), readOnlyMount('credentials', CREDENTIALS_DIR)],
       },
       ...predictions.sidecars,
+      ...(server ? [server.container] : []),
     ],
     containers: [
       {
-        name: SERVER_CONTAINER,
+        name: reached.name,
         image,
         imagePullPolicy,
-        args: ['serve'],
+        args: [reached.command],
         env: literalEnv({
           ...artifact,
           MODEL_NAME: spec.model,
@@ -154,9 +172,10 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
           // What GET /health says of the registry; nothing else asks it.
           ...(settings.registryUrl !== undefined && { REGISTRY_URL: settings.registryUrl }),
           ...serveSettingsEnv(owner),
+          ...reached.env,
         }),
-        ports: [{ name: scheme, containerPort: HTTP_PORT, protocol: 'TCP' as const }],
-        resources: serverResources(spec.resources),
+        ports: [{ name: scheme, containerPort: reached.port, protocol: 'TCP' as const }],
+        resources: reached.resources,
         volumeMounts: [
           readOnlyMount('model', MODEL_DIR),
           mount('tmp', '/tmp'),
@@ -171,6 +190,8 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
   const annotations = {
     [DIGEST_ANNOTATION]: release.digest,
     ...(scheme === 'https' && { [SCHEME_ANNOTATION]: scheme }),
+    // Whose logs are asked for: what is in front of it has little to say.
+    ...(runtime && { 'kubectl.kubernetes.io/default-container': SERVER_CONTAINER }),
   };
   const template = { metadata: { labels, annotations }, spec: restrictedPod(pod, imagePullSecrets) };
   const hash = shortHash(JSON.stringify(template), 16);
@@ -205,8 +226,10 @@ export const templateOf = (deployment: Pick<DesiredDeployment | Deployment, 'spe
 
 /** The release a Deployment's pods are made from; undefined when it does not say (edited by hand, say). */
 export function releaseOf({ spec }: Deployment): Release | undefined {
-  const server = spec.template.spec.containers.find(({ name }) => name === SERVER_CONTAINER);
-  const value = (name: string) => server?.env.find((variable) => variable.name === name)?.value;
+  const reached = spec.template.spec.containers.find(
+    ({ name }) => name === SERVER_CONTAINER || name === FRONT_CONTAINER,
+  );
+  const value = (name: string) => reached?.env.find((variable) => variable.name === name)?.value;
   const version = Number(value('MODEL_VERSION'));
   const artifact = parseArtifact(value('MODEL_ARTIFACT'));
   if (!artifact?.files || !artifact.digest || !Number.isInteger(version) || version < 1) return undefined;

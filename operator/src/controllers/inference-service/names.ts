@@ -16,6 +16,8 @@ export const SCHEME_ANNOTATION = 'slipway.dev/scheme';
 export const HTTP_PORT = 8080;
 export const FETCH_CONTAINER = 'fetch';
 export const SERVER_CONTAINER = 'server';
+/** With spec.runtime: what stands before the server, which is the user's then. */
+export const FRONT_CONTAINER = 'front';
 /** The sidecar that ships predictions; no version is turned down because of it. */
 export const SHIP_CONTAINER = 'ship';
 

@@ -42,7 +42,7 @@ export function situationOf(observed: Observed, { settings, health, now }: Surro
   const scaling = owner.spec.autoscaling && autoscaler && scalingActive(autoscaler);
   return {
     wanted: { ...wantedBy(owner), replicas: wantedReplicas(owner, deployment, observed.autoscalers) },
-    versions: versionFacts(versions),
+    versions: versionFacts(versions, owner.spec),
     ...(deployment && { deployment: deploymentFacts(owner, deployment, settings) }),
     pods: podFacts(pods),
     memory: memoryOf(owner),
@@ -54,7 +54,7 @@ export function situationOf(observed: Observed, { settings, health, now }: Surro
 
 function wantedBy(owner: InferenceService): Wanted {
   const { metadata, spec } = owner;
-  const { resources, rollout } = spec;
+  const { resources, rollout, runtime } = spec;
   const retry = metadata.annotations?.[RETRY_ANNOTATION];
   return {
     namespace: metadata.namespace,
@@ -63,7 +63,7 @@ function wantedBy(owner: InferenceService): Wanted {
     version: /^[0-9]+$/.test(String(spec.version)) ? Number(spec.version) : spec.version,
     replicas: spec.replicas,
     progressDeadlineSeconds: durationSeconds(rollout.progressDeadline),
-    settings: shortHash(JSON.stringify({ resources, rollout, ...serveSettingsEnv(owner) }), 16),
+    settings: shortHash(JSON.stringify({ resources, rollout, ...serveSettingsEnv(owner), runtime }), 16),
     ...(retry !== undefined && { retry }),
   };
 }

@@ -2,6 +2,7 @@
 import { EXIT_TERMINAL, type FailureReason, parseTerminationMessage } from '@slipway/contract';
 import {
   type ContainerStatus,
+  containerStatuses,
   isReady,
   type Pod,
   type Terminated,
@@ -11,7 +12,7 @@ import {
 import { VERSION_LABEL } from '../model-version/api.ts';
 import { Reason } from './api.ts';
 import { lastWordsOf } from './last-words.ts';
-import { DIGEST_ANNOTATION, FETCH_CONTAINER, SERVER_CONTAINER, TEMPLATE_ANNOTATION } from './names.ts';
+import { DIGEST_ANNOTATION, FETCH_CONTAINER, FRONT_CONTAINER, SERVER_CONTAINER, TEMPLATE_ANNOTATION } from './names.ts';
 import type { ReleaseId } from './release.ts';
 import type { Problem } from './versions.ts';
 
@@ -55,13 +56,13 @@ export const podFacts = (pods: readonly Pod[]): readonly PodFacts[] =>
 
 function factsOf(pod: Pod): PodFacts {
   const { labels = {}, annotations = {}, creationTimestamp = '' } = pod.metadata;
-  const fetch = pod.status.initContainerStatuses.find(({ name }) => name === FETCH_CONTAINER);
-  const server = pod.status.containerStatuses.find(({ name }) => name === SERVER_CONTAINER);
+  const containers = containersOf(pod);
+  const { fetch, server, reached } = containers;
   const ready = isReady(pod);
-  const fault = ready ? undefined : (modelFault(fetch) ?? modelFault(server) ?? serverFault(pod, server));
+  const fault = ready ? undefined : faultOf(pod, containers);
   const crash = crashOf(pod, server);
-  const waiting = ready || fault ? undefined : waitingOf(pod, fetch, server);
-  const loadingSince = server && !server.started && !ready ? server.state.running?.startedAt : undefined;
+  const waiting = ready || fault ? undefined : waitingOf(pod, fetch, reached);
+  const loadingSince = reached && !reached.started && !ready ? reached.state.running?.startedAt : undefined;
   return {
     version: Number(labels[VERSION_LABEL] ?? 0),
     digest: annotations[DIGEST_ANNOTATION] ?? '',
@@ -75,6 +76,28 @@ function factsOf(pod: Pod): PodFacts {
     ...(!ready && isFetching(fetch) && { isFetching: true }),
   };
 }
+
+interface Containers {
+  readonly fetch: ContainerStatus | undefined;
+  /** Where the model is: the built-in server, or the user's. */
+  readonly server: ContainerStatus | undefined;
+  /** What clients and the kubelet ask, and what speaks our language: the built-in server, or the front of the user's. */
+  readonly reached: ContainerStatus | undefined;
+}
+
+function containersOf(pod: Pod): Containers {
+  const named = (wanted: string) => containerStatuses(pod).find(({ name }) => name === wanted);
+  const server = named(SERVER_CONTAINER);
+  // The user's server is a sidecar: it has begun when the front is still to come.
+  const isOurs = pod.status.containerStatuses.some(({ name }) => name === SERVER_CONTAINER);
+  return { fetch: named(FETCH_CONTAINER), server, reached: isOurs ? server : named(FRONT_CONTAINER) };
+}
+
+/** A server of the user's that ends is why its front never became ready, and not the other way round. */
+const faultOf = (pod: Pod, { fetch, server, reached }: Containers): PodFacts['fault'] =>
+  reached === server
+    ? (modelFault(fetch) ?? modelFault(server) ?? serverFault(pod, server))
+    : (modelFault(fetch) ?? serverFault(pod, server) ?? modelFault(reached));
 
 const isFetching = (fetch: ContainerStatus | undefined): boolean =>
   fetch?.state.running !== undefined || isStoreFault(lastFailure(fetch));

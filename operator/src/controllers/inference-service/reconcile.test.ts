@@ -56,6 +56,7 @@ const deps = (more: Partial<ControllerDeps> = {}): ControllerDeps => ({
   tenants: { ensure: async () => {} },
   tokenKeys: { ensure: async () => {} },
   namespaces: { isBeingDeleted: async () => false },
+  conversions: {} as never,
   health: () => ({ postgres: { up: true }, objectStorage: { up: true } }),
   settings: {
     trainerImage: 'trainer',

@@ -58,8 +58,7 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     ...(rollout && { rollout }),
     url,
     endpoints: [
-      { protocol: 'predict', url: `${url}/predict` },
-      { protocol: 'open-inference-v2', url: `${url}/v2/models/${encodeURIComponent(owner.spec.model)}` },
+      ...predictionEndpoints(owner, url),
       ...(owner.spec.api?.trainingJob === undefined ? [] : [{ protocol: 'train', url: `${url}/train` }]),
     ],
     replicas: situation.pods.length,
@@ -67,6 +66,22 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     selector: `${SERVICE_LABEL}=${owner.metadata.name}`,
     ...(rejected.length > 0 && { rejected: [...rejected] }),
   };
+}
+
+/** What a server of one's own answers beside its protocol is not known here. */
+function predictionEndpoints({ spec }: InferenceService, url: string): { protocol: string; url: string }[] {
+  const model = encodeURIComponent(spec.model);
+  const v2 = { protocol: 'open-inference-v2', url: `${url}/v2/models/${model}` };
+  switch (spec.runtime?.protocol) {
+    case undefined:
+      return [{ protocol: 'predict', url: `${url}/predict` }, v2];
+    case 'mlflow':
+      return [{ protocol: 'mlflow', url: `${url}/invocations` }];
+    case 'v1':
+      return [{ protocol: 'kserve-v1', url: `${url}/v1/models/${model}:predict` }];
+    case 'v2':
+      return [v2];
+  }
 }
 
 /** What answers, what did before, and since when. */

@@ -11,7 +11,7 @@ const withGate = (gate?: object): readonly ModelVersion[] => [
     spec: { model: 'iris', version: 1, source: { uri: 's3://b/1' }, stage: 'None', format: 'onnx', lineage: { gate } },
   } as unknown as ModelVersion,
 ];
-const failureOf = (gate?: object): string | undefined => versionFacts(withGate(gate))[0]?.gateFailure;
+const failureOf = (gate?: object): string | undefined => versionFacts(withGate(gate), {})[0]?.gateFailure;
 
 test('a version whose gates failed says which, and one that passed or was asked nothing says nothing', () => {
   const results = [

@@ -1,7 +1,8 @@
 /** Which release an InferenceService asks for, among the versions there are. */
+import { type Artifact, artifactDigest } from '@slipway/contract';
 import { findCondition, isTrue } from '../../api/conditions.ts';
 import { labelsOf, syncedOf } from '../mirror.ts';
-import { type ModelVersion, READY } from '../model-version/api.ts';
+import { ARTIFACT_VERIFIED, type ModelVersion, READY } from '../model-version/api.ts';
 import { modelVersionName } from '../model-version/names.ts';
 import { Reason } from './api.ts';
 import { isSame, type Release, type ReleaseId } from './release.ts';
@@ -9,7 +10,7 @@ import { isSame, type Release, type ReleaseId } from './release.ts';
 /** What a ModelVersion object says of itself. */
 export interface VersionFacts {
   readonly version: number;
-  /** The proven bytes; absent until they are. */
+  /** The bytes that may be served; absent until they are known. */
   readonly release?: Release;
   readonly isReady: boolean;
   readonly isDeleting: boolean;
@@ -23,29 +24,76 @@ export interface VersionFacts {
   readonly message: string;
 }
 
-/** The numbered versions of a model, newest first. */
-export function versionFacts(objects: readonly ModelVersion[]): readonly VersionFacts[] {
+/** What a version is to this service: its proven ONNX model, or with spec.runtime the folder it was registered with. */
+type Served = Pick<VersionFacts, 'release' | 'isReady' | 'reason' | 'message'>;
+
+/** The numbered versions of a model, newest first, as a service with this spec sees them. */
+export function versionFacts(
+  objects: readonly ModelVersion[],
+  { runtime }: { readonly runtime?: object },
+): readonly VersionFacts[] {
+  const servedOf = runtime ? folderOf : modelOf;
   const facts: VersionFacts[] = [];
   for (const object of objects) {
     const { metadata, spec, status } = object;
     const version = status?.version ?? spec.version;
     if (version === undefined) continue;
-    const artifact = status?.artifact;
-    const ready = findCondition(status?.conditions, READY);
     const { stage, aliases } = syncedOf(object) ?? labelsOf(spec);
     facts.push({
       stage,
       aliases,
       version,
       ...gateFailureOf(spec),
-      ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
-      isReady: artifact !== undefined && isTrue(status?.conditions, READY),
+      ...servedOf(object, version),
       isDeleting: metadata.deletionTimestamp !== undefined,
-      reason: ready?.reason ?? 'Pending',
-      message: ready?.message ?? 'it has not been looked at yet',
     });
   }
   return facts.sort((a, b) => b.version - a.version);
+}
+
+const NOT_LOOKED_AT = { reason: 'Pending', message: 'it has not been looked at yet' } as const;
+
+/** What the built-in server may serve: what was proven to answer. */
+function modelOf({ status }: ModelVersion, version: number): Served {
+  const artifact = status?.artifact;
+  const { reason, message } = findCondition(status?.conditions, READY) ?? NOT_LOOKED_AT;
+  return {
+    ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
+    isReady: artifact !== undefined && isTrue(status?.conditions, READY),
+    ...{ reason, message },
+  };
+}
+
+const UNKNOWN_BYTES = {
+  reason: 'ArtifactMissing',
+  message:
+    'the digests of its files are not known, so that nobody could say what is served: log the model to this registry (mlflow.<flavor>.log_model(…, registered_model_name=…)) and register that',
+} as const;
+
+/**
+ * What a server of one's own may serve: the registered folder, whether or not there is an ONNX model in it. Its files must
+ * be known by digest, by which each pod checks them as it fetches them; bytes that were found to be others are no version.
+ */
+function folderOf({ spec, status }: ModelVersion, version: number): Served {
+  const artifact = folderArtifact(spec.source, status?.artifact);
+  const verified = findCondition(status?.conditions, ARTIFACT_VERIFIED) ?? { ...NOT_LOOKED_AT, status: 'Unknown' };
+  const { reason, message } = artifact || verified.status === 'False' ? verified : UNKNOWN_BYTES;
+  // Of a folder without ONNX nothing but the digests can be proven, and that is done by whoever fetches it.
+  const mayBe = verified.status === 'True' || (spec.format === 'mlflow' && verified.status !== 'False');
+  return {
+    ...(artifact && { release: { version, digest: artifact.digest, artifact } }),
+    isReady: artifact !== undefined && mayBe,
+    ...{ reason, message },
+  };
+}
+
+/** The files the version was registered with, or was found to have when it was brought without a list. */
+function folderArtifact(
+  { uri, files }: ModelVersion['spec']['source'],
+  proven: Artifact | undefined,
+): Artifact | undefined {
+  if (files) return { uri, files, digest: artifactDigest(files) };
+  return proven?.uri === uri ? proven : undefined;
 }
 
 function gateFailureOf({ lineage }: ModelVersion['spec']): Pick<VersionFacts, 'gateFailure'> {
