@@ -35,6 +35,9 @@ export class FakeStores {
   readonly counted: string[] = [];
   health: DependencyHealth = { postgres: { up: true }, objectStorage: { up: true } };
   namespaceIsBeingDeleted = false;
+  mayConvert = false;
+  /** The owners that the NetworkPolicy of conversions was given, each time. */
+  readonly policies: (readonly string[])[] = [];
   /** When what is published ends; absent: when it began. */
   clock?: () => Date;
   /** Called before every write with its name; throw to fail it. */
@@ -334,6 +337,10 @@ export class FakeStores {
     tenants: { ensure: async () => {} },
     tokenKeys: { ensure: async () => {} },
     namespaces: { isBeingDeleted: async () => this.namespaceIsBeingDeleted },
+    conversions: {
+      mayConvert: async () => this.mayConvert,
+      ensurePolicy: async (_, owners) => void this.policies.push(owners.map(({ metadata }) => metadata.name)),
+    },
     counters: {
       runEnded: (cause, outcome) => this.counted.push(`${cause} ${outcome}`),
       slaMissed: () => this.counted.push('sla missed'),

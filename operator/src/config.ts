@@ -19,6 +19,23 @@ const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const wholeNumber = (least: number, most: number, fallback: number) =>
   z.coerce.number().int().min(least).max(most).default(fallback);
 
+const Json = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: 'custom', message: 'expected JSON' });
+    return z.NEVER;
+  }
+});
+const Quantities = z.record(z.string(), z.union([z.string(), z.number()]));
+/** How Python models are converted, and where their pods find the object store. */
+const Converter = z.object({
+  image: z.string().min(1),
+  resources: z.object({ requests: Quantities.exactOptional(), limits: Quantities.exactOptional() }),
+  timeoutSeconds: z.int().min(1),
+  deadlineSeconds: z.int().min(1),
+});
+
 const Variables = z.object({
   POD_NAME: z.string().min(1),
   POD_NAMESPACE: z.string().regex(namespaceName),
@@ -31,6 +48,8 @@ const Variables = z.object({
   RESYNC_SECONDS: wholeNumber(1, 86_400, 600),
   TRAINER_IMAGE: z.string().min(1),
   SERVING_IMAGE: z.string().min(1),
+  CONVERTER: Json.pipe(Converter).optional(),
+  OBJECT_STORAGE_PEERS: Json.pipe(z.array(z.looseObject({}))).default([]),
   IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
   IMAGE_PULL_SECRETS: list,
   OPERATOR_URL: z.url({ protocol: /^https?$/ }),
@@ -87,6 +106,7 @@ export function configFromEnv(environment: Environment) {
     pods: {
       trainerImage: own.TRAINER_IMAGE,
       servingImage: own.SERVING_IMAGE,
+      ...(own.CONVERTER && { converter: own.CONVERTER }),
       imagePullPolicy: own.IMAGE_PULL_POLICY,
       imagePullSecrets: own.IMAGE_PULL_SECRETS,
       operatorUrl: own.OPERATOR_URL,
@@ -95,10 +115,17 @@ export function configFromEnv(environment: Environment) {
       httpsInputCidrs: own.HTTPS_INPUT_CIDRS,
       ...(own.RUN_TOKEN_KEY !== undefined && { runTokenKey: own.RUN_TOKEN_KEY }),
     },
+    /** For a NetworkPolicy. */
+    storeAddress: { peers: own.OBJECT_STORAGE_PEERS, port: portOf(objectStorage.endpoint) },
     tenancy,
     postgres,
     objectStorage,
   };
+}
+
+function portOf(url: string): number {
+  const { port, protocol } = new URL(url);
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
 }
 
 export type Config = ReturnType<typeof configFromEnv>;

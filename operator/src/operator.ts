@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Database, openStores, type Stores } from '@slipway/database';
 import { openObjectStore } from '@slipway/object-store';
+import type { ObjectKey } from './api/meta.ts';
 import type { Config } from './config.ts';
 import { createCallers } from './control/callers.ts';
 import { type ControlDeps, createControl } from './control/control.ts';
@@ -15,6 +16,7 @@ import { createMonitor, type MonitorOptions, processTimers } from './dependencie
 import { startServer } from './http/server.ts';
 import { callerAccess } from './kube/callers.ts';
 import { type Cluster, type ClusterOptions, openCluster } from './kube/cluster.ts';
+import { convertPolicyAccess } from './kube/convert-policy.ts';
 import { DEFAULT_TIMING } from './kube/informer.ts';
 import { loadKubeConfig } from './kube/kubeconfig.ts';
 import { leaseClient } from './kube/lease.ts';
@@ -24,6 +26,7 @@ import { tokenKeysAccess } from './kube/token-keys.ts';
 import { openTransport, type Transport } from './kube/transport.ts';
 import { versionAccess } from './kube/version-access.ts';
 import { probesOf } from './probes.ts';
+import { createConvertible } from './projection/convertible.ts';
 import { createProjection } from './projection/projection.ts';
 import { createRequestPoll } from './projection/request-poll.ts';
 import { type Election, leaseElection, noElection } from './runtime/election.ts';
@@ -62,6 +65,13 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
   });
   const namespaces = tenantAccess(transport, election.assertLeading);
   const tenants = openTenants(foundation, namespaces);
+  const look = (key: ObjectKey) => manager.queues.get(ModelVersion.kind)?.add(keyOf(key));
+  const convertible = createConvertible({ labelsOf: namespaces.labelsOf, look, now: Date.now });
+  const convertPolicy = convertPolicyAccess(transport, {
+    assertLeading: election.assertLeading,
+    now: Date.now,
+    store: config.storeAddress,
+  });
   const definitions = createControllers({
     runs: stores.runs,
     versions: stores.versions,
@@ -75,6 +85,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     tenants,
     tokenKeys: tokenKeysAccess(transport, election.assertLeading, Date.now),
     namespaces,
+    conversions: { mayConvert: convertible.mayConvert, ensurePolicy: convertPolicy.ensure },
     health: monitor.status,
     settings: { ...config.pods, bucket: config.objectStorage.bucket },
   });
@@ -85,7 +96,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     runs: stores.runs,
     namespaces,
     watched: config.watchNamespaces,
-    look: ({ namespace, name }) => manager.queues.get(ModelVersion.kind)?.add(keyOf({ namespace, name })),
+    look,
     log,
   });
   const requestPoll = createRequestPoll({
@@ -127,7 +138,7 @@ export async function runOperator(config: Config, log: Logger, signal: AbortSign
     maxConcurrent: config.maxConcurrentReconciles,
     onReconciled: (kind, outcome, seconds) => metrics.reconciled(kind, outcome, seconds),
     beforeLeading: gate.pass,
-    alongside: async (ctx) => void (await Promise.all([projection.run(ctx), requestPoll(ctx)])),
+    alongside: async (ctx) => void (await Promise.all([projection.run(ctx), requestPoll(ctx), convertible.run(ctx)])),
     log,
     now,
   });

@@ -8,7 +8,7 @@ export const INSTANCE_LABEL = 'app.kubernetes.io/instance';
 export const COMPONENT_LABEL = 'app.kubernetes.io/component';
 
 /** What a child is for; it tells the pods of a TrainingJob and an InferenceService of the same name apart. */
-export type Component = 'training' | 'verification' | 'serving';
+export type Component = 'training' | 'verification' | 'conversion' | 'serving';
 
 /** The standard labels of a child. `instance` is the name of the object it was made for. */
 export const childLabels = (component: Component, instance: string): Readonly<Record<string, string>> => ({

@@ -14,6 +14,7 @@ const Namespace = z.object({
   metadata: z.object({
     uid: z.string(),
     annotations: z.record(z.string(), z.string()).default({}),
+    labels: z.record(z.string(), z.string()).default({}),
     deletionTimestamp: z.string().optional(),
   }),
 });
@@ -71,6 +72,15 @@ export function tenantAccess(transport: Transport, assertLeading: () => void) {
       } catch (error) {
         if (isNotFound(error) || isForbidden(error)) return undefined;
         throw error;
+      }
+    },
+    /** Its labels; none when it is gone. TerminalError when it may not be asked for. */
+    async labelsOf(name: string): Promise<Readonly<Record<string, string>>> {
+      try {
+        return (await namespace(name)).labels;
+      } catch (error) {
+        if (isNotFound(error)) return {};
+        throw namespaceRefusal(name, error);
       }
     },
     /** True on its way out, and when it is gone. */

@@ -142,7 +142,8 @@ export const ModelVersionSpec = z
       .default('onnx')
       .meta(immutable('format'))
       .describe(
-        'How the model is stored: onnx can be served; mlflow is a model folder without ONNX, kept and tracked only.',
+        'How the model is stored: onnx can be served; mlflow is a model folder without ONNX, kept and tracked, and served once it ' +
+          'is converted (its namespace needs the label slipway.dev/convert=enabled).',
       ),
     signature: Signature.exactOptional().describe('What the model takes and gives.'),
     run: z
@@ -205,8 +206,42 @@ export const ModelVersionStatus = z.object({
       digest: Sha256.describe('One digest for all files.'),
     })
     .exactOptional()
-    .describe('The very bytes that were proven and are served.'),
+    .describe('The very bytes that were proven and are served: those of the source, or what it was converted to.'),
   signature: Signature.exactOptional().describe('What the model takes and gives, as proven.'),
+  conversion: z
+    .object({
+      from: z
+        .object({
+          uri: z.string().max(2048).describe('Where the original is.'),
+          digest: Sha256.exactOptional().describe('One digest for all its files.'),
+        })
+        .describe('The version as it was registered; it stays what it is.'),
+      image: z.string().max(512).describe('The image that converted it.'),
+      flavor: z.string().max(64).exactOptional().describe('What it was: sklearn, xgboost, lightgbm.'),
+      format: z.string().max(64).exactOptional().describe('How it was stored: pickle, cloudpickle, skops, …'),
+      estimator: z.string().max(512).exactOptional().describe('The estimator in it.'),
+      libraries: z
+        .record(z.string().max(128), z.string().max(128))
+        .exactOptional()
+        .meta({ maxProperties: 32 })
+        .describe('The libraries it was converted with, and their versions.'),
+      opset: z.int().min(1).exactOptional().describe('Operator set of the ONNX.'),
+      parity: z
+        .object({
+          rows: z.int().min(0).describe('How many rows both were asked about.'),
+          tolerance: z.string().max(64).describe('The difference that is let pass.'),
+          worstDifference: z.string().max(64).exactOptional().describe('The largest one found; absent: there is none.'),
+          worstOutput: z.string().max(256).exactOptional().describe('The output it was found in.'),
+          labelsEqual: z.boolean().exactOptional().describe('Of a classifier: whether all classes were equal.'),
+        })
+        .exactOptional()
+        .describe('How well the ONNX answers as the original does.'),
+      seconds: z.string().max(32).exactOptional().describe('How long it took.'),
+    })
+    .exactOptional()
+    .describe(
+      'Of a version that Python alone can load: how the artifact was derived from it. With the image alone it is one that image cannot convert.',
+    ),
   size: z.string().max(32).exactOptional().describe('Size of all files, for people.'),
   servedBy: z
     .array(z.string().max(253))
@@ -233,6 +268,9 @@ export const Reason = {
   SourceNotAllowed: 'SourceNotAllowed',
   VersionUnknown: 'VersionUnknown',
   FormatNotServable: 'FormatNotServable',
+  Converting: 'Converting',
+  Converted: 'Converted',
+  ConversionFailed: 'ConversionFailed',
   OutOfMemory: 'OutOfMemory',
   ImagePull: 'ImagePull',
   Unschedulable: 'Unschedulable',

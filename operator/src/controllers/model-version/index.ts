@@ -11,10 +11,13 @@ import { finalize } from './finalize.ts';
 import { MODEL_VERSION_LABEL } from './names.ts';
 import { reconcile } from './reconcile.ts';
 
-const CALM: ReadonlySet<string> = new Set([Reason.Pending, Reason.Verifying, Reason.Verified]);
+const CALM: ReadonlySet<string> = new Set([
+  ...[Reason.Pending, Reason.Verifying, Reason.Verified],
+  ...[Reason.Converting, Reason.Converted],
+]);
 const warnings = new Set([...FailureReason.options, ...Object.values(Reason)].filter((reason) => !CALM.has(reason)));
 
-/** The ModelVersion a pod verifies. */
+/** The ModelVersion a pod verifies or converts. */
 function modelVersionOf({ metadata }: KubeObject): readonly ObjectKey[] {
   const name = metadata.labels?.[MODEL_VERSION_LABEL];
   return name === undefined ? [] : [{ namespace: metadata.namespace, name }];
@@ -29,7 +32,7 @@ function versionsServedBy(changed: KubeObject, kube: KubeReader): readonly Objec
     .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }));
 }
 
-/** ModelVersion → row, verification, proof. */
+/** ModelVersion → row, verification or conversion, proof. */
 export const modelVersionController = (deps: ControllerDeps): ControllerDefinition<ModelVersion> => ({
   for: ModelVersion,
   owns: [Job],

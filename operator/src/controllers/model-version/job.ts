@@ -24,7 +24,7 @@ import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
 const DEADLINE_SECONDS = 1800;
 const RETRIES = 2;
 /** How long the model may take to be loaded and tested. */
-const LOAD_SECONDS = 60;
+export const LOAD_SECONDS = 60;
 /** A model that needs more than this to be loaded and tested is not servable. */
 export const LOADER = { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '2', memory: '1Gi' } } as const;
 
@@ -45,7 +45,7 @@ export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, s
         spec: restrictedPod(
           {
             restartPolicy: 'Never',
-            initContainers: [fetch(row, settings)],
+            initContainers: [fetchContainer(row, settings)],
             containers: [verify(row, settings)],
             volumes: [
               emptyDir('model', FILES_LIMIT),
@@ -61,12 +61,13 @@ export function verifyJobFor(modelVersion: ModelVersion, row: ModelVersionRow, s
 }
 
 /** A version somebody brought has no digests yet: its files are what is found. */
-const artifactOf = ({ namespace, sourceUri, artifact }: ModelVersionRow): string => {
+export const artifactOf = ({ namespace, sourceUri, artifact }: ModelVersionRow): string => {
   const wanted: ModelArtifact = artifact ? { namespace, ...artifact } : { namespace, uri: sourceUri };
   return JSON.stringify(wanted);
 };
 
-const fetch = (row: ModelVersionRow, { servingImage, imagePullPolicy }: Settings): Container => ({
+/** Brings the bytes of `row` to MODEL_DIR, of the volume `model`. */
+export const fetchContainer = (row: ModelVersionRow, { servingImage, imagePullPolicy }: Settings): Container => ({
   name: 'fetch',
   image: servingImage,
   imagePullPolicy,

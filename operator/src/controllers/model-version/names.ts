@@ -35,5 +35,14 @@ export const verifyJobKey = ({ metadata }: { metadata: ObjectMeta }): ObjectKey 
   name: `${metadata.name}-${shortHash(`${metadata.uid}/verify`)}`,
 });
 
-/** On a verification's Job and pods: the ModelVersion. */
+/** The Job that converts this version. */
+export const convertJobKey = ({ metadata }: { metadata: ObjectMeta }): ObjectKey => ({
+  namespace: metadata.namespace,
+  name: `${metadata.name}-convert`,
+});
+
+/** On a conversion's Job: the image that converts. */
+export const CONVERTER_IMAGE_ANNOTATION = 'slipway.dev/converter-image';
+
+/** On a verification's or conversion's Job and pods: the ModelVersion. */
 export const MODEL_VERSION_LABEL = 'slipway.dev/model-version';

@@ -8,14 +8,14 @@ import { findCondition, isTrue } from '../../api/conditions.ts';
 import { TerminalError } from '../../api/errors.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Context, Result } from '../../runtime/reconcile.ts';
-import { InferenceService } from '../inference-service/api.ts';
 import { isProjection, mirror } from '../mirroring.ts';
 import { outageOf } from '../outage.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { ModelVersion, type ModelVersionStatus, READY, Reason } from './api.ts';
 import { verifyJobFor } from './job.ts';
-import { MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
-import { recordedFailure, servingRefusal, sourceRefusal } from './source.ts';
+import { convertJobKey, MODEL_VERSION_LABEL, verifyJobKey } from './names.ts';
+import { convert } from './reconcile-convert.ts';
+import { recordedFailure, sourceRefusal, storedElsewhere } from './source.ts';
 import {
   conditionsFor,
   notServable,
@@ -27,7 +27,7 @@ import {
   undecided,
   withServedBy,
 } from './status.ts';
-import { usersOf } from './usage.ts';
+import { type Turn, users } from './turn.ts';
 import { isFinal, type Verdict, verdictOf, type Words } from './verdict.ts';
 
 const LOOK_AGAIN_MS = 10_000;
@@ -36,12 +36,6 @@ const RETRY_MS = 600_000;
 const UNKNOWN_RETRY_MS = 300_000;
 /** How long a finished Job may be without a pod to speak for it before it is made again. */
 const SILENCE_MS = 30_000;
-
-interface Turn {
-  readonly deps: ControllerDeps;
-  readonly ctx: Context;
-  readonly modelVersion: ModelVersion;
-}
 
 export async function reconcile(
   deps: ControllerDeps,
@@ -74,17 +68,26 @@ async function mirrored(turn: Turn): Promise<Result<ModelVersionStatus>> {
   }
   const { rewritten, notes } = await mirror(deps, ctx, modelVersion, row);
   if (rewritten) return { status, rewritten, notes };
-  // A registration that somebody waits for is proven, whatever the object says of one before it.
-  const isKnown = isSettled(modelVersion) && row.status !== 'PENDING_REGISTRATION';
-  const result = isKnown ? await steady(turn) : await prove(turn, row);
+  const result = isKnown(modelVersion, row)
+    ? await steady(turn)
+    : await (row.format === 'onnx' ? prove : convert)(turn, row);
   return { ...result, notes };
+}
+
+/**
+ * A registration that somebody waits for is proven, whatever the object says of one before it; what is not ONNX may be
+ * allowed to be converted at any time.
+ */
+function isKnown(modelVersion: ModelVersion, { status, format }: ModelVersionRow): boolean {
+  if (!isSettled(modelVersion) || status === 'PENDING_REGISTRATION') return false;
+  return format === 'onnx' || isTrue(modelVersion.status?.conditions, READY);
 }
 
 /** Nothing can change any more but who uses it, and what people say of it. */
 async function steady(turn: Turn): Promise<Result<ModelVersionStatus>> {
   const { ctx, modelVersion } = turn;
   const { status = {} } = modelVersion;
-  if (isTrue(status.conditions, READY)) await dropJob(turn);
+  if (isTrue(status.conditions, READY)) await dropJobs(turn);
   return { status: withServedBy(ofThisGeneration(modelVersion, ctx.now()), users(turn, status.version)) };
 }
 
@@ -95,16 +98,10 @@ function isSettled({ status }: ModelVersion): boolean {
   return ready.status === 'True' ? status?.artifact !== undefined : ready.status === 'False' && isFinal(ready.reason);
 }
 
-const users = ({ ctx, modelVersion }: Turn, version: number | undefined): string[] => {
-  const { namespace } = modelVersion.metadata;
-  if (version === undefined) return [];
-  return usersOf(ctx.kube.list(InferenceService, { namespace }), modelVersion.spec.model, version);
-};
-
 async function prove(turn: Turn, row: ModelVersionRow): Promise<Result<ModelVersionStatus>> {
   const { deps, ctx, modelVersion } = turn;
   const { namespace, name } = modelVersion.metadata;
-  const refusal = servingRefusal(row, deps.settings.bucket);
+  const refusal = storedElsewhere(row, deps.settings.bucket);
   if (refusal) return refuse(turn, row, refusal);
   const told = recordedFailure(row);
   if (told) return { status: failedStatus(turn, row, { ...told, container: 'verify' }) };
@@ -179,6 +176,7 @@ async function brought({ deps, modelVersion }: Turn): Promise<ModelVersionRow> {
     namespace,
     model,
     sourceUri: source.uri,
+    format: spec.format,
     objectUid: uid,
     creationTime: creationTimestamp,
   });
@@ -281,8 +279,10 @@ async function dropSilentJob({ ctx }: Turn, job: Job): Promise<void> {
   if (silentMs >= SILENCE_MS && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
 }
 
-/** The proof is recorded: the Job and its pod are no longer needed. */
-async function dropJob({ ctx, modelVersion }: Turn): Promise<void> {
-  const job = ctx.kube.get(Job, verifyJobKey(modelVersion));
-  if (job && finishedAt(job) && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+/** The proof is recorded: the Jobs and their pods are no longer needed. */
+async function dropJobs({ ctx, modelVersion }: Turn): Promise<void> {
+  for (const key of [verifyJobKey(modelVersion), convertJobKey(modelVersion)]) {
+    const job = ctx.kube.get(Job, key);
+    if (job && finishedAt(job) && !job.metadata.deletionTimestamp) await ctx.kube.delete(Job, job);
+  }
 }

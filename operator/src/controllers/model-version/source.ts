@@ -16,13 +16,7 @@ export function sourceRefusal(uri: string, bucket: string, namespace: string): s
 }
 
 /** Why a registered version is not even looked at, and the cure; undefined when it may be. */
-export function servingRefusal(row: ModelVersionRow, bucket: string): Words | undefined {
-  if (row.format !== 'onnx') {
-    const message =
-      'the model folder has no ONNX flavour, and nothing else can be served: log the model with mlflow.onnx.log_model(…) ' +
-      '(skl2onnx.to_onnx(…) converts a scikit-learn model) and register that as a new version';
-    return { reason: Reason.FormatNotServable, message };
-  }
+export function storedElsewhere(row: ModelVersionRow, bucket: string): Words | undefined {
   if (sourceRefusal(row.sourceUri, bucket, row.namespace) === undefined) return undefined;
   const expected = s3Uri({ bucket, key: `${tenantPrefix(row.namespace)}…` });
   const message =

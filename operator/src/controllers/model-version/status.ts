@@ -10,6 +10,8 @@ export interface Proof {
   readonly artifact: Artifact;
   readonly signature?: ModelSignature;
   readonly message: string;
+  /** Absent: the bytes are those that were registered. */
+  readonly conversion?: ModelVersionStatus['conversion'];
 }
 
 type Said = Omit<NewCondition, 'type'>;
@@ -19,6 +21,13 @@ type Three = { readonly artifactVerified: Said; readonly servable: Said; readonl
 export const undecided = ({ reason, message }: Words): Three => {
   const said = { status: 'Unknown', reason, message } as const;
   return { artifactVerified: said, servable: said, ready: said };
+};
+
+/** Proven by what it was converted to: that may be served. */
+export const converted = (message: string): Three => {
+  const held = { status: 'True', reason: Reason.Verified, message: 'every file has the digest it must have' } as const;
+  const said = { status: 'True', reason: Reason.Converted, message } as const;
+  return { artifactVerified: held, servable: said, ready: said };
 };
 
 /** Proven: it may be served. */
@@ -50,18 +59,22 @@ interface Seen {
   readonly servedBy: readonly string[];
   readonly said: Three;
   readonly proof?: Proof;
+  /** Of a conversion that failed for good: what was tried. */
+  readonly tried?: ModelVersionStatus['conversion'];
   readonly now: Date;
 }
 
 /** The whole status of a version that has a number. */
 export function statusFor(
   modelVersion: ModelVersion,
-  { version, servedBy, said, proof, now }: Seen,
+  { version, servedBy, said, proof, tried, now }: Seen,
 ): ModelVersionStatus {
-  const before = modelVersion.status ?? {};
+  const { conversion: _, ...before } = modelVersion.status ?? {};
+  const conversion = proof?.conversion ?? tried;
   return {
     ...withServedBy(before, servedBy),
     version,
+    ...(conversion && { conversion }),
     conditions: conditionsFor(modelVersion, said, now),
     ...(proof && {
       artifact: { ...proof.artifact, files: [...proof.artifact.files] },

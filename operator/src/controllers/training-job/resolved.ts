@@ -22,7 +22,7 @@ export function referenceFor(
   selector: string | number,
 ): Reference | undefined {
   const wanted = String(selector);
-  const usable = rows.filter((row) => row.model === model && row.status === 'READY' && row.artifact !== undefined);
+  const usable = rows.filter((row) => row.model === model && row.status === 'READY' && servedBytes(row) !== undefined);
   const found = usable
     .toSorted((a, b) => b.version - a.version)
     .find((row) => {
@@ -30,5 +30,9 @@ export function referenceFor(
       if (wanted.startsWith('@')) return row.aliases.includes(wanted.slice(1));
       return /^\d+$/.test(wanted) ? row.version === Number(wanted) : row.stage === wanted;
     });
-  return found?.artifact && { version: found.version, artifact: found.artifact };
+  const artifact = found && servedBytes(found);
+  return artifact && { version: found.version, artifact };
 }
+
+/** Of a version that was converted, what it was converted to. */
+const servedBytes = ({ derived, artifact }: ModelVersionRow): Artifact | undefined => derived?.artifact ?? artifact;
