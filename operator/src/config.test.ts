@@ -92,3 +92,11 @@ test('web addresses inputs may come from are hosts and ranges; anything else is 
     assert.throws(() => configFromEnv({ ...complete, ...wrong }), new RegExp(`${Object.keys(wrong)[0]}: `));
   }
 });
+
+test('without a converter nothing is converted; one that cannot be read is said by name', () => {
+  assert.equal(configFromEnv(complete).pods.converter, undefined);
+  assert.equal(configFromEnv({ ...complete, CONVERTER: '' }).pods.converter, undefined);
+  assert.throws(() => configFromEnv({ ...complete, CONVERTER: '{"image":1}' }), /CONVERTER: /);
+  assert.throws(() => configFromEnv({ ...complete, CONVERTER_PEERS: '{' }), /CONVERTER_PEERS: /);
+  assert.equal(configFromEnv({ ...complete, OBJECT_STORAGE_ENDPOINT: 'https://s3.example' }).storeAddress.port, 443);
+});

@@ -49,7 +49,7 @@ const Variables = z.object({
   TRAINER_IMAGE: z.string().min(1),
   SERVING_IMAGE: z.string().min(1),
   CONVERTER: Json.pipe(Converter).optional(),
-  OBJECT_STORAGE_PEERS: Json.pipe(z.array(z.looseObject({}))).default([]),
+  CONVERTER_PEERS: Json.pipe(z.array(z.looseObject({}))).default([]),
   IMAGE_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
   IMAGE_PULL_SECRETS: list,
   OPERATOR_URL: z.url({ protocol: /^https?$/ }),
@@ -116,7 +116,7 @@ export function configFromEnv(environment: Environment) {
       ...(own.RUN_TOKEN_KEY !== undefined && { runTokenKey: own.RUN_TOKEN_KEY }),
     },
     /** For a NetworkPolicy. */
-    storeAddress: { peers: own.OBJECT_STORAGE_PEERS, port: portOf(objectStorage.endpoint) },
+    storeAddress: { peers: own.CONVERTER_PEERS, port: portOf(objectStorage.endpoint) },
     tenancy,
     postgres,
     objectStorage,

@@ -50,7 +50,8 @@ test('values arrive in the operator', () => {
   assert.equal(config.resyncMs, 30_000);
   assert.equal(config.tenancy.mode, 'shared');
   assert.equal(config.tenancy.stsDurationSeconds, 900);
-  const { runTokenKey, registryUrl, operatorUrl, ...pods } = config.pods;
+  const { runTokenKey, registryUrl, operatorUrl, converter, ...pods } = config.pods;
+  assert.equal(converter?.image, 'slipway/converter:v3');
   assert.ok(runTokenKey);
   assert.equal(registryUrl, 'http://slipway-registry.slipway-system.svc:5000', 'as every namespace resolves it');
   assert.equal(operatorUrl, 'http://slipway-operator.slipway-system.svc:8080');
@@ -64,6 +65,25 @@ test('values arrive in the operator', () => {
   });
   assert.equal(config.postgres.sslMode, 'require');
   assert.equal(config.objectStorage.region, 'eu-central-1');
+});
+
+test('conversions are told their image and limits, and reach the object store of this release or at its port', () => {
+  const own = operator({ converter: { timeoutSeconds: 60, image: { digest: `sha256:${'a'.repeat(64)}` } } });
+  assert.equal(own.pods.converter?.image, `slipway/converter@sha256:${'a'.repeat(64)}`);
+  assert.equal(own.pods.converter?.timeoutSeconds, 60);
+  assert.ok(own.pods.converter.resources.limits?.['memory']);
+  assert.equal(own.storeAddress.port, 9000);
+  const [peer] = own.storeAddress.peers as [Manifest];
+  const { labels } = find(render(), 'StatefulSet', 'slipway-minio').spec.template.metadata;
+  for (const [name, value] of Object.entries(peer.podSelector.matchLabels)) assert.equal(labels[name], value);
+  assert.equal(peer.namespaceSelector.matchLabels['kubernetes.io/metadata.name'], NAMESPACE);
+  const outside = operator(external).storeAddress;
+  assert.equal(outside.port, 443);
+  assert.ok(
+    outside.peers.every((one) => 'ipBlock' in one),
+    JSON.stringify(outside.peers),
+  );
+  assert.equal(operator({ converter: { enabled: false } }).pods.converter, undefined);
 });
 
 test('serving pods are told of a Service that is there, and of the port it has', () => {

@@ -55,6 +55,13 @@ const flat = (granted: readonly Granted[]): string[] =>
 const reading = new Set(['get', 'list', 'watch']);
 const namespaced: Values = { operator: { watchNamespaces: ['team-a', 'team-b'] } };
 
+/** What is written by these names alone, and never read back. */
+const BY_NAME: Readonly<Record<string, readonly string[]>> = {
+  configmaps: ['slipway-token-keys'],
+  networkpolicies: ['slipway-convert'],
+  secrets: ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions'],
+};
+
 for (const [name, values] of Object.entries(valueSets)) {
   test(`${name}: nobody may enter pods, raise rights, use wildcards or read Secrets`, () => {
     for (const role of render(values).filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')) {
@@ -66,13 +73,8 @@ for (const [name, values] of Object.entries(valueSets)) {
         for (const part of ['exec', 'attach', 'portforward', 'ephemeralcontainers', 'token', 'proxy']) {
           assert.ok(!resources.some((resource) => resource.endsWith(`/${part}`)), said);
         }
-        if (resources.includes('configmaps')) {
-          assert.deepEqual(rule.resourceNames, ['slipway-token-keys'], said);
-          assert.ok(!rule.verbs.some((verb) => reading.has(verb)), said);
-        }
-        if (resources.includes('secrets')) {
-          const ours = ['slipway-tenant-fetch', 'slipway-tenant-publish', 'slipway-tenant-predictions'];
-          assert.deepEqual(rule.resourceNames, ours, said);
+        for (const [resource, names] of Object.entries(BY_NAME).filter(([name]) => resources.includes(name))) {
+          assert.deepEqual(rule.resourceNames, names, `${resource}: ${said}`);
           assert.ok(!rule.verbs.some((verb) => reading.has(verb)), said);
         }
       }
@@ -204,6 +206,7 @@ test('the operator may do to children what it does, and no more', () => {
     'authentication.k8s.io/tokenreviews:create',
     ...['create', 'patch', 'delete'].map((verb) => `/secrets:${verb}`),
     ...['create', 'patch'].map((verb) => `/configmaps:${verb}`),
+    ...['create', 'patch'].map((verb) => `networking.k8s.io/networkpolicies:${verb}`),
     ...['create', 'update'].map((verb) => `coordination.k8s.io/leases:${verb}`),
   ];
   assert.deepEqual([...new Set(writes)].sort(), expected.sort());

@@ -29,6 +29,11 @@ const refused: readonly (readonly [string, Values, RegExp])[] = [
     { registry: { authSecret: 'people' } },
     /it would be ignored: set registry\.auth=secret/,
   ],
+  [
+    'a deadline before a conversion may end',
+    { converter: { timeoutSeconds: 600, deadlineSeconds: 60 } },
+    /converter\.timeoutSeconds \(600\): make the deadline longer/,
+  ],
   ['a pod without limits', { operator: { resources: { limits: null } } }, /missing property 'limits'/],
   [
     'the same namespace twice',
@@ -134,6 +139,7 @@ const others: Readonly<Record<string, unknown>> = {
   httpsInputHosts: ['x.example'],
   httpsInputCidrs: ['10.0.0.0/8'],
   extraEnv: [{ name: 'X', value: 'x' }],
+  objectStoragePeers: [{ ipBlock: { cidr: '10.0.0.0/8' } }],
   tolerations: [{ operator: 'Exists' }],
   topologySpreadConstraints: [{ maxSkew: 1 }],
   resources: { requests: { cpu: 9 } },

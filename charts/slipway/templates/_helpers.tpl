@@ -66,3 +66,26 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- $secret := lookup "v1" "Secret" .root.Release.Namespace .name -}}
 {{- dig "data" .key "" $secret | default (b64enc .new) -}}
 {{- end -}}
+
+{{/* How models are converted, as the operator reads it. */}}
+{{- define "slipway.converter" -}}
+{{- with .Values.converter -}}
+{{- $image := include "slipway.image" (dict "root" $ "image" .image) -}}
+{{- dict "image" $image "resources" .resources "timeoutSeconds" (int .timeoutSeconds) "deadlineSeconds" (int .deadlineSeconds) | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where the object store is, as a NetworkPolicy says it. A store outside has a name only: its port has to do. */}}
+{{- define "slipway.objectStoragePeers" -}}
+{{- if .Values.converter.objectStoragePeers -}}
+{{- toJson .Values.converter.objectStoragePeers -}}
+{{- else if .Values.objectStorage.bundled -}}
+{{- $labels := include "slipway.selector" (dict "root" $ "component" "object-storage") | fromYaml -}}
+{{- $namespace := dict "matchLabels" (dict "kubernetes.io/metadata.name" .Release.Namespace) -}}
+{{- list (dict "namespaceSelector" $namespace "podSelector" (dict "matchLabels" $labels)) | toJson -}}
+{{- else -}}
+{{- $four := dict "cidr" "0.0.0.0/0" "except" (list "169.254.0.0/16") -}}
+{{- $six := dict "cidr" "::/0" "except" (list "fe80::/10" "fd00:ec2::254/128") -}}
+{{- list (dict "ipBlock" $four) (dict "ipBlock" $six) | toJson -}}
+{{- end -}}
+{{- end -}}

@@ -54,7 +54,12 @@
   resources: [configmaps]
   resourceNames: [slipway-token-keys]
   verbs: [create, patch]
-# Its uid says whose data a namespace's name stands for.
+# What conversions may reach: this one name, and it cannot be read back.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  resourceNames: [slipway-convert]
+  verbs: [create, patch]
+# Its uid says whose data a namespace's name stands for, a label of it whether its Python models may be converted.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
