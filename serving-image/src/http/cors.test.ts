@@ -62,7 +62,8 @@ test('another origin gets its answer without a word a browser would take for lea
     `${APP}:8443`,
     'null',
   ]) {
-    assert.equal((await ask(origin, 'OPTIONS')).status, 405, origin);
+    const preflight = await ask(origin, 'OPTIONS');
+    assert.deepEqual([preflight.status, corsHeaders(preflight.headers)], [204, ['vary']], origin);
     const answer = await ask(origin);
     assert.equal(answer.status, 200);
     assert.deepEqual(corsHeaders(answer.headers), ['vary'], origin);
@@ -92,5 +93,11 @@ test('a preflight needs no key; what follows does, and its refusal can be read b
   assert.equal(refused.status, 401);
   assert.equal(refused.headers['access-control-allow-origin'], APP);
   assert.equal((await ask('POST', { 'x-api-key': 'a-key-of-the-web-team' })).status, 200);
-  assert.equal((await ask('OPTIONS', {})).status, 401, 'an OPTIONS that is no preflight is no way in');
+  assert.equal((await ask('OPTIONS', {})).status, 405, 'an OPTIONS that is no preflight is no way in');
+  const stranger = await ask('OPTIONS', { ...PREFLIGHT, origin: 'https://evil.example' });
+  assert.deepEqual(
+    [stranger.status, corsHeaders(stranger.headers)],
+    [204, ['vary']],
+    'a no, and no word of credentials',
+  );
 });

@@ -27,10 +27,16 @@ export function createCors(
     // What is kept of this answer must not be shown to another origin.
     if (!isForAll) response.setHeader('vary', 'Origin');
     const { origin } = headers;
-    if (origin === undefined || !(isForAll || listed.has(origin))) return false;
+    const isPreflight =
+      method === 'OPTIONS' && origin !== undefined && headers['access-control-request-method'] !== undefined;
+    if (origin === undefined || !(isForAll || listed.has(origin))) {
+      // Without our headers it is a no to the browser; with an error it would look like one of credentials.
+      if (isPreflight) response.writeHead(204).end();
+      return isPreflight;
+    }
     response.setHeader('access-control-allow-origin', isForAll ? '*' : origin);
     response.setHeader('access-control-expose-headers', RESPONSE_HEADERS);
-    if (method !== 'OPTIONS' || headers['access-control-request-method'] === undefined) return false;
+    if (!isPreflight) return false;
     response.setHeader('access-control-allow-methods', METHODS);
     response.setHeader('access-control-allow-headers', REQUEST_HEADERS);
     response.setHeader('access-control-max-age', MAX_AGE_SECONDS);

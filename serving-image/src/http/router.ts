@@ -25,6 +25,13 @@ export function createRouter(protocols: readonly Protocol[]): (url: string) => R
   };
 }
 
+/** Path and query of a target with scheme and host before them, as it is sent to proxies; all others as they are. */
+export function originForm(target: string): string {
+  const [, rest] = /^https?:\/\/[^/?#]*(.*)$/i.exec(target) ?? [];
+  if (rest === undefined) return target;
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /** A URL without its query. */
 export const pathOf = (url: string): string => {
   const query = url.indexOf('?');

@@ -11,12 +11,14 @@ import type { ServerState } from '../request/state.ts';
 import { traceOf } from '../request/trace.ts';
 import { createAnswering } from './answering.ts';
 import { type Asked, CLIENT_CLOSED_REQUEST } from './exchange.ts';
+import { continueWhenWanted } from './expect.ts';
 import { openLane } from './lane/lane.ts';
 import type { Metrics } from './metrics.ts';
 import { createNodeExchange, type NodeAsked } from './node-exchange.ts';
 import type { ServerOptions } from './options.ts';
+import { explainHttps } from './plain-on-tls.ts';
 import { requestIdOf } from './request-id.ts';
-import { createRouter, pathOf } from './router.ts';
+import { createRouter, originForm, pathOf } from './router.ts';
 
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
@@ -39,6 +41,8 @@ export function createModelServer(options: ServerOptions): Server {
   if (server instanceof LaneServer && !options.intercept) {
     server.lane = openLane(server, { options, answering, routeOf, keepAliveMs: KEEP_ALIVE_MS });
   }
+  if (options.tls) explainHttps(server);
+  continueWhenWanted(server);
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }
@@ -58,6 +62,8 @@ class LaneServer extends Server {
   }
 }
 
+const SLASH = 0x2f;
+
 type RouteOf = ReturnType<typeof createRouter>;
 
 function createListener(
@@ -68,7 +74,8 @@ function createListener(
   const slowly = createSlowListener(options, exchange);
   return (request, response) => {
     const startedAt = performance.now();
-    const route = routeOf(request.url ?? '/');
+    if (request.url?.charCodeAt(0) !== SLASH) request.url = originForm(request.url ?? '/');
+    const route = routeOf(request.url);
     // Node has made the object of all headers by now, to look for one of them.
     const { headers } = request;
     const requestId = requestIdOf(headers['x-request-id']);
@@ -92,7 +99,9 @@ function createSlowListener(options: ServerOptions, exchange: (asked: NodeAsked)
     }
     measure(asked, response, metrics);
     if (isAnswered) return;
-    if (authorize && !isOpen(route.path)) void authorized(authorize, app, request, response);
+    // Browsers send no credentials along when they ask what they may send.
+    if (authorize && request.method !== 'OPTIONS' && !isOpen(route.path))
+      void authorized(authorize, app, request, response);
     else app(request, response);
   };
 }

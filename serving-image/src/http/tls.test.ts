@@ -34,7 +34,9 @@ test('https is spoken with the certificate of the Secret, and nothing else', asy
   assert.equal(heard.status, 200);
   assert.equal(heard.headers['x-model-version'], '1');
   await assert.rejects(server.ask('/predict', { ca: second.cert }), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
-  await assert.rejects(server.ask('/predict'), { code: 'ECONNRESET' });
+  const plain = await server.ask('/predict');
+  assert.equal(plain.status, 400);
+  assert.match(plain.body, /^This port speaks https; /);
   const old = { ca: first.cert, maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
   await assert.rejects(server.ask('/predict', old), /alert|protocol/i);
   assert.equal((await server.ask('/predict', { ca: first.cert, maxVersion: 'TLSv1.2' })).status, 200);
@@ -110,7 +112,26 @@ test('a client that does not finish its handshake is let go, and disturbs nobody
   silent.on('error', () => {});
   const gone = once(silent, 'close');
   await once(silent, 'connect');
-  silent.write('GET / HTTP/1.1\r\n\r\n');
+  // The first bytes of a handshake, and then nothing.
+  silent.write(Buffer.from([0x16, 0x03, 0x01]));
   assert.equal((await server.ask('/predict', { ca: first.cert })).status, 200);
   await gone;
+});
+
+test('a client that speaks http and does not go away is let go too', async (t) => {
+  const { server } = await secureServer(t);
+  const plain = plainConnect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+  t.after(() => plain.destroy());
+  plain.on('error', () => {});
+  let heard = '';
+  plain.on('data', (chunk) => {
+    heard += chunk;
+  });
+  await once(plain, 'connect');
+  plain.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  await soon(() => assert.match(heard, /^HTTP\/1\.1 400 Bad Request\r\n/));
+  await soon(() => {
+    plain.write('more');
+    assert.ok(plain.destroyed, 'nobody takes it any more');
+  });
 });

@@ -22,6 +22,10 @@ export function kserveV1Routes(state: ServerState): Router {
     checkModel(identity, name);
     throw new Refusal(501, 'This server gives predictions without explanations; ask :predict');
   });
+  // Behind a colon stands what is to be done with the model, and there is nothing else to do.
+  router.all(/^\/models\/[^/]*:[^/:]*$/, () => {
+    throw new Refusal(404, 'Not found; ask :predict');
+  });
   only('get', '/models/:model', (name, response) => {
     checkModel(identity, name);
     const isUp = isReady(state);

@@ -1,5 +1,6 @@
 /** Reading request bodies within limits: each body, and all that are held at once. */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { isHeldBack } from './expect.ts';
 import { overloaded, tooLarge } from './refusal.ts';
 
 /** The client went away before it had sent everything: there is nobody to answer. */
@@ -118,13 +119,17 @@ class Coming implements Held {
   }
 }
 
-/** Larger than this by its own words a body is not even begun with. Throws Refusal 413. */
+/**
+ * Larger than this by its own words a body is not even begun with; of a client that asked before it sends, nothing is
+ * taken that would be refused. Throws Refusal 413.
+ */
 export function checkLength(
-  length: string | undefined,
+  { 'content-length': length, expect }: IncomingHttpHeaders,
   maxBytes: number,
   advice = 'send fewer rows per request',
 ): void {
-  if (length !== undefined && Number(length) > maxBytes * PATIENCE) throw tooLarge(maxBytes, advice);
+  const most = expect === undefined ? maxBytes * PATIENCE : maxBytes;
+  if (length !== undefined && Number(length) > most) throw tooLarge(maxBytes, advice);
 }
 
 /** As `createBodyReceiver`, for those who can wait. Rejects with a Refusal or AbortedError. */
@@ -136,7 +141,7 @@ export function createBodyReader(
   const receive = createBodyReceiver(maxBytes, maxHeldBytes, advice);
   return (request) =>
     new Promise((resolve, reject) => {
-      checkLength(request.headers['content-length'], maxBytes, advice);
+      checkLength(request.headers, maxBytes, advice);
       receive(request, (bytes, held) => resolve({ bytes, release: () => held.free() }), reject);
     });
 }
@@ -147,7 +152,7 @@ const LEFT_OVER_MS = 2_000;
 
 /** Calls `then` once, when the rest of the body has come or is not worth waiting for. */
 export function afterBody(request: IncomingMessage, then: () => void): void {
-  if (request.complete || Number(request.headers['content-length'] ?? 0) > LEFT_OVER_BYTES) {
+  if (request.complete || isHeldBack(request) || Number(request.headers['content-length'] ?? 0) > LEFT_OVER_BYTES) {
     then();
     return;
   }
