@@ -94,10 +94,14 @@ function containersOf(pod: Pod): Containers {
 }
 
 /** A server of the user's that ends is why its front never became ready, and not the other way round. */
-const faultOf = (pod: Pod, { fetch, server, reached }: Containers): PodFacts['fault'] =>
-  reached === server
-    ? (modelFault(fetch) ?? modelFault(server) ?? serverFault(pod, server))
-    : (modelFault(fetch) ?? serverFault(pod, server) ?? modelFault(reached));
+function faultOf(pod: Pod, { fetch, server, reached }: Containers): PodFacts['fault'] {
+  if (reached === server) return modelFault(fetch) ?? modelFault(server) ?? serverFault(pod, server);
+  const found = modelFault(fetch) ?? serverFault(pod, server);
+  if (found) return found;
+  const told = modelFault(reached);
+  // The front only sees that nothing listens; what the server said as it ended says why.
+  return told && (serverFault(pod, server, 1) ?? told);
+}
 
 const isFetching = (fetch: ContainerStatus | undefined): boolean =>
   fetch?.state.running !== undefined || isStoreFault(lastFailure(fetch));
@@ -123,7 +127,7 @@ function modelFault(status: ContainerStatus | undefined): PodFacts['fault'] {
   return { reason: told.reason, message: told.message, ...at(ended) };
 }
 
-function serverFault(pod: Pod, server: ContainerStatus | undefined): PodFacts['fault'] {
+function serverFault(pod: Pod, server: ContainerStatus | undefined, enough = CRASHES): PodFacts['fault'] {
   const ended = server?.state.terminated ?? server?.lastState.terminated;
   if (!server || !ended) return undefined;
   if (isOutOfMemory(ended)) return { ...OUT_OF_MEMORY, ...at(ended) };
@@ -132,8 +136,8 @@ function serverFault(pod: Pod, server: ContainerStatus | undefined): PodFacts['f
   const crash = crashOf(pod, server);
   if (crash) return crash;
   const crashes = server.restartCount + (server.state.terminated ? 1 : 0);
-  if (crashes < CRASHES) return undefined;
-  const message = `the model server ended ${crashes} times before it was ready, the last time with exit code ${ended.exitCode}${lastWords(ended)}`;
+  if (crashes < enough) return undefined;
+  const message = `the model server ended ${crashes === 1 ? 'once' : `${crashes} times`} before it was ready, the last time with exit code ${ended.exitCode}${lastWords(ended)}`;
   return { reason: Reason.CrashLoop, message, ...at(ended) };
 }
 

@@ -238,6 +238,15 @@ test('a server that ends again and again is the reason, whatever the front says 
   assert.match(fault?.message ?? '', /no such library/);
 });
 
+test('where starting takes so long that time is up before it has ended often, it is still the server that tells why', () => {
+  const server = { restartCount: 1, state: running.state, lastState: ended(1, 'Traceback\nno such library') };
+  const front = { restartCount: 1, state: running.state, lastState: told('LoadTimeout') };
+  const { fault } = pod(server, front);
+  assert.equal(fault?.reason, 'CrashLoop');
+  assert.match(fault?.message ?? '', /ended once before it was ready, .*no such library/s);
+  assert.equal(pod(server, running).fault, undefined, 'it is given its time first');
+});
+
 test('memory: the server’s limit is what has to be raised', () => {
   const { fault } = pod({ restartCount: 1, state: running.state, lastState: ended(137, '', 'OOMKilled') }, running);
   assert.equal(fault?.reason, 'OutOfMemory');
