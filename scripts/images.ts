@@ -8,6 +8,8 @@ const images = [
   ['slipway/trainer:dev', 'trainer-image'],
 ] as const;
 
+const CONVERTER = 'slipway/converter:dev';
+
 const node = (...args: string[]) => execFileSync(process.execPath, args, { stdio: 'inherit' });
 
 /** The Dockerfiles' public base image, or the one the cluster tooling builds where no image registry can be reached. */
@@ -18,7 +20,19 @@ function baseImage(): string[] {
   return chosen === undefined ? [] : ['--build-arg', `BASE_IMAGE=${chosen}`];
 }
 
+/** Unpacked wheels are what it consists of: false, and said, where no Python or no package index is there to unpack them. */
+function buildConverter(): boolean {
+  const python = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+  if (python && spawnSync(process.execPath, ['test/cluster/python-image.ts'], { stdio: 'inherit' }).status === 0) {
+    return true;
+  }
+  const why = python ? 'it could not be built, see above' : 'there is no python3 with pip here';
+  console.warn(`# ${CONVERTER} is left out: ${why}. Models are not converted, and tests of that are skipped`);
+  return false;
+}
+
 node('scripts/bundle.ts');
 const base = baseImage();
 for (const [name, folder] of images) node('test/cluster/cli.ts', 'image', name, folder, ...base);
-node('test/cluster/cli.ts', 'load', ...images.map(([name]) => name));
+const built = [...images.map(([name]) => name), ...(buildConverter() ? [CONVERTER] : [])];
+node('test/cluster/cli.ts', 'load', ...built);
