@@ -413,6 +413,7 @@ test('keys are asked for before the server, which never sees them; its health is
   for (const path of ['/invocations', '/docs', '/docs/../invocations', '/v2/health/x', '/anything']) {
     assert.equal((await fetch(`${url}${path}`)).status, 401, path);
   }
+  assert.equal((await fetch(`${url}/invocations`, { method: 'OPTIONS' })).status, 401);
   assert.equal((await fetch(`${url}/ping`)).status, 200);
   const answer = await invoke(url, { 'x-api-key': 'a-key-of-the-shop' });
   assert.equal(answer.status, 200);
@@ -420,7 +421,10 @@ test('keys are asked for before the server, which never sees them; its health is
 });
 
 test('pages of a listed origin may read the answers of any server', async (t) => {
-  const { port } = await backend(t);
+  const { port } = await backend(t, (asked, response) => {
+    response.setHeader('vary', 'Accept');
+    return MLFLOW(asked, response);
+  });
   const { url, ready } = await world(t, {
     port,
     env: { SERVE_SETTINGS: '{"cors":{"origins":["https://a.example"]}}' },
@@ -428,6 +432,7 @@ test('pages of a listed origin may read the answers of any server', async (t) =>
   await ready();
   const answer = await invoke(url, { origin: 'https://a.example' });
   assert.equal(answer.headers.get('access-control-allow-origin'), 'https://a.example');
+  assert.equal(answer.headers.get('vary'), 'Origin, Accept');
   const preflight = await fetch(`${url}/invocations`, {
     method: 'OPTIONS',
     headers: { origin: 'https://a.example', 'access-control-request-method': 'POST' },

@@ -29,9 +29,6 @@ export interface FrontAppOptions {
 export const SERVER_LIVENESS = '/livez?server';
 /** What whoever has no credentials may ask of the server. */
 const OPEN = new Set(['/ping', '/v2/health/live', '/v2/health/ready']);
-/** What the HTTP server takes for open: of a server of ours nothing below them tells anything. */
-const TAKEN_FOR_OPEN = /^\/(docs(\/|$)|v2\/health\/)/;
-
 export function createFrontApp(options: FrontAppOptions): RequestListener {
   const { routes, forward, authorize } = options;
   const own = createOwn(options);
@@ -41,7 +38,8 @@ export function createFrontApp(options: FrontAppOptions): RequestListener {
   return (request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] as string;
     if (isOwn(path)) own(request, response);
-    else if (authorize && TAKEN_FOR_OPEN.test(path) && !OPEN.has(path)) {
+    // Asked once more: what the HTTP server lets pass (a page, a question of a browser) tells nothing, but in a server of ours.
+    else if (authorize && !OPEN.has(path)) {
       void asked(authorize, request, response).then((may) => may && forward(request, response));
     } else forward(request, response);
   };

@@ -136,7 +136,8 @@ class Passage {
     const { onAnswer, isDraining } = this.#options;
     const response = this.#response;
     onAnswer();
-    for (const [name, values] of headersForClient(answer.headersDistinct)) response.setHeader(name, values);
+    for (const [name, values] of headersForClient(answer.headersDistinct))
+      response.setHeader(name, name === 'vary' ? [...varied(response), ...values] : values);
     // A body the server did not want to its end must not be taken for the next request.
     if (isDraining() || !this.#asked.complete) response.setHeader('connection', 'close');
     response.writeHead(answer.statusCode ?? 502, answer.statusMessage);
@@ -155,6 +156,12 @@ class Passage {
     refuse(this.#asked, response, asRefusal(refusalFor(error), requestId));
   }
 }
+
+/** What the answer depends on for a reason of ours. */
+const varied = (response: ServerResponse): string[] => {
+  const own = response.getHeader('vary');
+  return own === undefined ? [] : [String(own)];
+};
 
 /** The server closed a kept connection while this request was on its way to it. */
 const isStale = (upstream: ClientRequest, { code }: NodeJS.ErrnoException): boolean =>
