@@ -1,5 +1,6 @@
 /** The server with its model inside the test's own process: quick to start, the same as the program in all it answers. */
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -18,6 +19,7 @@ import type { TestModel } from './models.ts';
 export interface InProcess {
   readonly url: string;
   readonly port: number;
+  readonly server: Server;
   readonly state: ServerState;
   readonly folder: ModelFolder;
   readonly metrics: Metrics;
@@ -73,7 +75,7 @@ export async function serveHere(
     await state.model?.release();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, port, state, folder, metrics, events, runs };
+  return { url: `http://127.0.0.1:${port}`, port, server, state, folder, metrics, events, runs };
 }
 
 /** A connection that says exactly what it is told. */
