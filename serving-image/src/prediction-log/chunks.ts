@@ -8,12 +8,14 @@ export interface Chunk {
 
 /** Where lines end up. Neither call waits, throws, or slows whoever calls it. */
 export interface Sink {
+  /** The bytes are the caller's again afterwards: what is kept of them is copied. */
   offer(chunk: Chunk): void;
   /** What was offered is there afterwards, or has been given up; at most so long. */
   close(patienceMs: number): Promise<void>;
 }
 
 export interface ChunkQueue {
+  /** Keeps a copy. */
   push(chunk: Chunk): void;
   /** The oldest chunk, which stays until `shift`. */
   first(): Chunk | undefined;
@@ -31,9 +33,9 @@ export function createChunkQueue(maxBytes: number, onDropped: (lines: number) =>
     return chunk;
   };
   return {
-    push(chunk) {
-      chunks.push(chunk);
-      held += chunk.bytes.length;
+    push({ bytes, lines }) {
+      chunks.push({ bytes: Buffer.from(bytes), lines });
+      held += bytes.length;
       let dropped = 0;
       while (held > maxBytes) dropped += shift()?.lines ?? 0;
       if (dropped > 0) onDropped(dropped);

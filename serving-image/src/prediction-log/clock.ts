@@ -2,6 +2,9 @@
 
 const MILLISECONDS = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, '0')}Z`);
 
+/** Characters of every time until the year 10000. */
+export const TIMESTAMP_LENGTH = 24;
+
 /** `2026-01-31T12:00:00.123Z` for milliseconds since the epoch. */
 export function createTimestamps(): (now: number) => string {
   let second = Number.NaN;

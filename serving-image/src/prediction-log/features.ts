@@ -3,7 +3,8 @@ import { createHmac } from 'node:crypto';
 import { type ModelSignature, normalizedName } from '@slipway/contract';
 import { elementCount, type Tensor, type TensorData, type TensorSpec } from '../model/tensor.ts';
 import { moments } from './moments.ts';
-import { double, shortSingle } from './numbers.ts';
+import { double, putDouble, putSingle, shortSingle } from './numbers.ts';
+import { type Page, putAgain, putAscii, putByte, putBytes, putText } from './page.ts';
 
 /** Rows beyond these are only counted. */
 export const SHOWN_ROWS = 16;
@@ -23,14 +24,17 @@ export interface Privacy {
   readonly hashKey: string;
 }
 
-/** `input` and `input_stats` of a line, as JSON. */
-export interface FeatureTexts {
-  readonly input: string;
-  readonly stats: string;
+/** Writes JSON. Keeps nothing of the tensors. */
+export interface FeatureWriter {
+  /** `input` of a line. */
+  input(page: Page, inputs: readonly Tensor[], rows: number, isRecord: boolean): void;
+  /** `input_stats` of the line whose `input` was written last, and stands on the page still. */
+  stats(page: Page, inputs: readonly Tensor[], rows: number): void;
 }
-export type ReadFeatures = (inputs: readonly Tensor[], rows: number, isRecord: boolean) => FeatureTexts;
 
 type Print = (value: unknown) => string;
+/** Writes the value at `index`. */
+type Put = (page: Page, data: TensorData, index: number) => void;
 
 interface Place {
   readonly name: string;
@@ -39,12 +43,15 @@ interface Place {
   /** Of the value within a row; -1: all of the row is this feature. */
   readonly offset: number;
   /** `"name":` as it stands in a row, behind a comma unless it is the first. */
-  readonly key: string;
+  readonly key: Uint8Array;
   /** `"name":{"mean":` likewise; absent: it is no number, or may not be read. */
-  readonly statsKey: string | undefined;
-  readonly print: Print;
-  /** What is printed is the number itself. */
+  readonly statsKey: Uint8Array | undefined;
+  readonly put: Put;
+  /** What is written is the number itself. */
   readonly isPlain: boolean;
+  /** Where its only value stands on the page: its mean is the same number. */
+  from: number;
+  until: number;
 }
 
 /** The same name as somebody else may write it: what is to be hidden must not show for a capital letter. */
@@ -81,34 +88,46 @@ export const unknownFeatures = (
   return wanted.filter((name) => !names.some(isNamed(name)));
 };
 
-/** Built once per model; what it returns keeps nothing of the tensors. */
-export function featureReader(
+/** Built once per model. */
+export function featureWriter(
   signature: ModelSignature,
   inputs: readonly TensorSpec[],
   privacy: Privacy,
-): ReadFeatures {
+): FeatureWriter {
   const shown: Place[] = [];
   const behindComma = (rest: readonly unknown[]): string => (rest.length === 0 ? '' : ',');
   for (const { name, input, offset, isOptional } of placesOf(signature, inputs)) {
     if (privacy.redact.some(isNamed(name))) continue;
     const type = inputs[input]?.type ?? 'float32';
     const isHashed = privacy.hash.some(isNamed(name));
-    const print = printerOf(type, isOptional);
     const quoted = JSON.stringify(name);
     const withStats = shown.filter(({ statsKey }) => statsKey !== undefined);
-    const statsKey = `${behindComma(withStats)}${quoted}:{"mean":`;
+    const hasStats = type !== 'string' && !isHashed && !isWide(inputs[input], offset);
+    const statsKey = Buffer.from(`${behindComma(withStats)}${quoted}:{"mean":`);
+    const print = printerOf(type, isOptional);
     shown.push({
       name,
       input,
       offset,
-      key: `${behindComma(shown)}${quoted}:`,
-      statsKey: type === 'string' || isHashed || isWide(inputs[input], offset) ? undefined : statsKey,
-      print: isHashed ? hashing(name, print, privacy.hashKey) : print,
+      key: Buffer.from(`${behindComma(shown)}${quoted}:`),
+      statsKey: hasStats ? statsKey : undefined,
+      put: isHashed ? printed(hashing(name, print, privacy.hashKey)) : putterOf(type, print),
       isPlain: type.startsWith('float'),
+      from: 0,
+      until: 0,
     });
   }
-  return (tensors, rows, isRecord) =>
-    rows === 1 ? oneRow(shown, tensors, isRecord) : manyRows(shown, tensors, rows, isRecord);
+  return {
+    input(page, tensors, rows, isRecord) {
+      if (rows === 1) oneRow(page, shown, tensors, isRecord);
+      else manyRows(page, shown, tensors, rows);
+    },
+    stats(page, tensors, rows) {
+      putByte(page, OPEN_BRACE);
+      for (const place of shown) if (place.statsKey !== undefined) statsOf(page, place, tensors, rows);
+      putByte(page, CLOSE_BRACE);
+    },
+  };
 }
 
 /** True of a feature that is a whole row of the tensor, when that has very many values or nobody knows how many. */
@@ -123,6 +142,18 @@ function printerOf(type: string, isOptional: boolean): Print {
   if (type === 'float32' || type === 'float16') return shortSingle as Print;
   return type === 'float64' ? (double as Print) : String;
 }
+
+/** Numbers, which nearly every model has, without a string on their way. */
+function putterOf(type: string, print: Print): Put {
+  if (type === 'float32' || type === 'float16') return (page, data, index) => putSingle(page, data[index] as number);
+  if (type === 'float64') return (page, data, index) => putDouble(page, data[index] as number);
+  return printed(print);
+}
+
+const printed =
+  (print: Print): Put =>
+  (page, data, index) =>
+    putText(page, print(data[index]));
 
 const printText: Print = (text) => JSON.stringify((text as string).slice(0, SHOWN_CHARACTERS));
 
@@ -140,60 +171,86 @@ function hashing(name: string, print: Print, key: string): Print {
   };
 }
 
-/** Nearly every request: its mean is its value. */
-function oneRow(places: readonly Place[], tensors: readonly Tensor[], isRecord: boolean): FeatureTexts {
-  let input = isRecord ? '{' : '[{';
-  let stats = '{';
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+/** How `null`, and nothing else that is written of a number, begins. */
+const LETTER_N = 0x6e;
+const DEVIATION_ZERO = Buffer.from(',"std":0}');
+const WITHOUT_STATS = Buffer.from('null,"std":null}');
+
+/** Nearly every request. */
+function oneRow(page: Page, places: readonly Place[], tensors: readonly Tensor[], isRecord: boolean): void {
+  if (!isRecord) putByte(page, OPEN_BRACKET);
+  putByte(page, OPEN_BRACE);
   for (let i = 0; i < places.length; i++) {
     const place = places[i] as Place;
     const { data } = tensors[place.input] as Tensor;
-    if (place.offset === -1 && data.length !== 1) {
-      input += place.key + listed(place, data, 0, data.length);
-      if (place.statsKey !== undefined) stats += place.statsKey + moments(data, 0, 1);
-      continue;
-    }
-    const value = data[place.offset === -1 ? 0 : place.offset];
-    const text = place.print(value);
-    input += place.key + text;
-    if (place.statsKey !== undefined) stats += statsOfOne(place, value, text);
+    putBytes(page, place.key);
+    place.from = page.at;
+    if (isList(place, data)) listed(page, place, data, 0, data.length);
+    else place.put(page, data, place.offset === -1 ? 0 : place.offset);
+    place.until = page.at;
   }
-  return { input: input + (isRecord ? '}' : '}]'), stats: `${stats}}` };
+  putByte(page, CLOSE_BRACE);
+  if (!isRecord) putByte(page, CLOSE_BRACKET);
 }
 
-function statsOfOne({ statsKey, isPlain }: Place, value: unknown, text: string): string {
-  if (text === 'null') return `${statsKey}null,"std":null}`;
-  return `${statsKey}${isPlain ? text : Number(value)},"std":0}`;
+/** Of a single row. */
+const isList = ({ offset }: Place, data: TensorData): boolean => offset === -1 && data.length !== 1;
+
+function statsOf(page: Page, place: Place, tensors: readonly Tensor[], rows: number): void {
+  const { offset, input } = place;
+  const { data } = tensors[input] as Tensor;
+  putBytes(page, place.statsKey as Uint8Array);
+  if (rows === 1 && !isList(place, data)) statsOfOne(page, place, data[offset === -1 ? 0 : offset]);
+  else if (offset === -1) putAscii(page, moments(data, 0, 1));
+  else putAscii(page, moments(data, offset, Math.floor(data.length / rows)));
 }
 
-function listed({ print }: Place, data: TensorData, from: number, until: number): string {
+/** The mean of one value is the value. */
+function statsOfOne(page: Page, { isPlain, from, until }: Place, value: unknown): void {
+  if (page.bytes[from] === LETTER_N) {
+    putBytes(page, WITHOUT_STATS);
+    return;
+  }
+  if (isPlain) putAgain(page, from, until);
+  else putAscii(page, `${Number(value)}`);
+  putBytes(page, DEVIATION_ZERO);
+}
+
+function listed(page: Page, { put }: Place, data: TensorData, from: number, until: number): void {
   const shown = Math.min(until, from + SHOWN_VALUES);
-  let text = '[';
-  for (let i = from; i < shown; i++) text += (i === from ? '' : ',') + print(data[i]);
-  return `${text}]`;
-}
-
-function manyRows(places: readonly Place[], tensors: readonly Tensor[], rows: number, isRecord: boolean): FeatureTexts {
-  const shown = Math.min(rows, SHOWN_ROWS);
-  const texts = Array.from({ length: shown }, (_, row) => rowText(places, tensors, rows, row));
-  let stats = '{';
-  for (const { statsKey, input, offset } of places) {
-    if (statsKey === undefined) continue;
-    const { data } = tensors[input] as Tensor;
-    stats += statsKey + (offset === -1 ? moments(data, 0, 1) : moments(data, offset, Math.floor(data.length / rows)));
+  putByte(page, OPEN_BRACKET);
+  for (let i = from; i < shown; i++) {
+    if (i > from) putByte(page, COMMA);
+    put(page, data, i);
   }
-  const input = isRecord && shown === 1 ? (texts[0] as string) : `[${texts.join()}]`;
-  return { input, stats: `${stats}}` };
+  putByte(page, CLOSE_BRACKET);
 }
 
-function rowText(places: readonly Place[], tensors: readonly Tensor[], rows: number, row: number): string {
-  let text = '{';
+function manyRows(page: Page, places: readonly Place[], tensors: readonly Tensor[], rows: number): void {
+  const shown = Math.min(rows, SHOWN_ROWS);
+  putByte(page, OPEN_BRACKET);
+  for (let row = 0; row < shown; row++) {
+    if (row > 0) putByte(page, COMMA);
+    rowOf(page, places, tensors, rows, row);
+  }
+  putByte(page, CLOSE_BRACKET);
+}
+
+function rowOf(page: Page, places: readonly Place[], tensors: readonly Tensor[], rows: number, row: number): void {
+  putByte(page, OPEN_BRACE);
   for (const place of places) {
     const { data } = tensors[place.input] as Tensor;
     const width = Math.floor(data.length / rows);
     const from = row * width;
-    text += place.key;
-    if (place.offset !== -1) text += place.print(data[from + place.offset]);
-    else text += width === 1 ? place.print(data[from]) : listed(place, data, from, from + width);
+    putBytes(page, place.key);
+    if (place.offset !== -1) place.put(page, data, from + place.offset);
+    else if (width === 1) place.put(page, data, from);
+    else listed(page, place, data, from, from + width);
   }
-  return `${text}}`;
+  putByte(page, CLOSE_BRACE);
 }

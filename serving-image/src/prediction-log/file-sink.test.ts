@@ -83,3 +83,36 @@ test('what an earlier process was writing when it was killed is completed, witho
   assert.deepEqual(await kept(dir), [1, 2, 3]);
   await rm(dir, { recursive: true });
 });
+
+test('lines that come while the last ones are done with are not left lying until others come', async (t) => {
+  const dir = join(await temporaryFolder(t), 'none');
+  // Whichever moment it is.
+  for (let moment = 0; moment < 16; moment++) {
+    let dropped = 0;
+    const offer = async (): Promise<void> => {
+      for (let i = 0; i < moment; i++) await undefined;
+      sink.offer(lines(1, 1));
+    };
+    const onDropped = (count: number): void => {
+      if (dropped === 0) void offer();
+      dropped += count;
+    };
+    const sink = createFileSink({ dir, log: silent, onDropped });
+    sink.offer(lines(0, 1));
+    const until = performance.now() + 5000;
+    while (dropped < 2 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(dropped, 2, `offered ${moment} turns later`);
+  }
+});
+
+test('the bytes are the caller’s again as soon as they were offered', async (t) => {
+  const dir = await temporaryFolder(t);
+  const sink = createFileSink({ dir, log: silent, onDropped: () => assert.fail('nothing is lost') });
+  for (let i = 0; i < 5; i++) {
+    const chunk = lines(i * 10, 10);
+    sink.offer(chunk);
+    chunk.bytes.fill('x');
+  }
+  await sink.close(5000);
+  assert.deepEqual(await kept(dir), [...Array(50).keys()]);
+});

@@ -112,6 +112,8 @@ export function createFileSink(options: FileSinkOptions): Sink {
         warned(error);
       });
     }
+    // At once: what is offered from here on must not wait for a task that looks no more.
+    isWorking = false;
   }
 
   function enqueue(task: () => Promise<void>): void {
@@ -123,10 +125,7 @@ export function createFileSink(options: FileSinkOptions): Sink {
       queue.push(chunk);
       if (isWorking) return;
       isWorking = true;
-      enqueue(async () => {
-        await drainQueue();
-        isWorking = false;
-      });
+      enqueue(drainQueue);
     },
     async close(patienceMs) {
       enqueue(drainQueue);

@@ -1,68 +1,114 @@
-/** One line per prediction: JSON put together from parts that are made once, because it is written for every request. */
+/** One line per prediction: JSON put together from bytes that are made once, because it is written for every request. */
 
 import type { ModelIdentity, Scored, ServedModel } from '../model/served-model.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
-import { createTimestamps } from './clock.ts';
-import { featureReader, type Privacy, SHOWN_ROWS } from './features.ts';
-import { milliseconds } from './numbers.ts';
-import { outcomeReader } from './outcomes.ts';
+import { createTimestamps, TIMESTAMP_LENGTH } from './clock.ts';
+import { featureWriter, type Privacy, SHOWN_ROWS } from './features.ts';
+import { putMilliseconds } from './numbers.ts';
+import { outcomeWriter } from './outcomes.ts';
+import { type Page, putAscii, putBytes, putText } from './page.ts';
 
-/** A line with its line feed. */
+/** Lines with their line feed, written where the page goes on. */
 export interface Lines {
-  /** Of a prediction; must be made before the tensors are used again. */
-  success(event: AnsweredEvent, scored: Scored, isRecord: boolean, now: number): string;
+  /** Of a prediction; must be written before the tensors are used again. */
+  success(page: Page, event: AnsweredEvent, scored: Scored, isRecord: boolean, now: number): void;
   /** Of a request that was not answered with a prediction: holds nothing of what was sent. */
-  error(event: AnsweredEvent, now: number): string;
+  error(page: Page, event: AnsweredEvent, now: number): void;
 }
 
 const MODULE = 'slipway.serving';
 const MOST_WORDS = 500;
 const CLIENT_GONE = 'the client went away before it was answered';
 
+const TIME = Buffer.from('{"timestamp":"');
+const REQUEST_ID = Buffer.from(',"request_id":"');
+const INPUT = Buffer.from('","input":');
+const PREDICTION = Buffer.from(',"prediction":');
+const STATS = Buffer.from(',"input_stats":');
+const NOTHING = Buffer.from('","input":null,"prediction":null,"input_stats":null');
+const END = Buffer.from('"}\n');
+
 /** `model`: asked when the first prediction is there. */
 export function createLines(identity: ModelIdentity, model: () => ServedModel, privacy: Privacy): Lines {
   const timestamp = createTimestamps();
   const version = JSON.stringify(identity.version);
-  const tail = `,"model_version":${version},"artifact_sha256":${JSON.stringify(identity.digest)},"trace_id":"`;
-  const heads = new Map<string, string>();
-  const headOf = (endpoint: string): string => {
-    const known = heads.get(endpoint);
-    if (known !== undefined) return known;
-    const made = headFor('info', 'prediction', endpoint, 'success');
-    heads.set(endpoint, made);
-    return made;
+  const tail = Buffer.from(
+    `,"model_version":${version},"artifact_sha256":${JSON.stringify(identity.digest)},"trace_id":"`,
+  );
+  const heads = new Map<string, Head>();
+  const newHead = (endpoint: string): Head => {
+    const head = headOf(endpoint);
+    heads.set(endpoint, head);
+    return head;
   };
-  let readers: ReturnType<typeof readersOf> | undefined;
+  let writers: ReturnType<typeof writersOf> | undefined;
 
   return {
-    success({ endpoint, latencyMs, requestId, traceId }, { inputs, outputs }, isRecord, now) {
-      readers ??= readersOf(model(), privacy);
+    success(page, { endpoint, latencyMs, requestId, traceId }, { inputs, outputs }, isRecord, now) {
+      writers ??= writersOf(model(), privacy);
       const rows = inputs[0]?.dims[0] ?? 1;
-      const { input, stats } = readers.features(inputs, rows, isRecord);
-      const prediction = readers.outcome(outputs, rows, isRecord);
-      const counted = rows > SHOWN_ROWS ? `,"rows":${rows}` : '';
-      return `{"timestamp":"${timestamp(now)}${headOf(endpoint)}${milliseconds(latencyMs)},"request_id":"${requestId}","input":${input},"prediction":${prediction},"input_stats":${stats}${counted}${tail}${traceId}"}\n`;
+      const head = heads.get(endpoint) ?? newHead(endpoint);
+      if (head.time !== now) setTime(head, now, timestamp);
+      putBytes(page, head.bytes);
+      putMilliseconds(page, latencyMs);
+      putBytes(page, REQUEST_ID);
+      putAscii(page, requestId);
+      putBytes(page, INPUT);
+      writers.features.input(page, inputs, rows, isRecord);
+      putBytes(page, PREDICTION);
+      writers.outcome(page, outputs, rows, isRecord);
+      putBytes(page, STATS);
+      writers.features.stats(page, inputs, rows);
+      if (rows > SHOWN_ROWS) putAscii(page, `,"rows":${rows}`);
+      putBytes(page, tail);
+      putAscii(page, traceId);
+      putBytes(page, END);
     },
 
-    error({ endpoint, status, latencyMs, requestId, traceId, refusal }, now) {
+    error(page, { endpoint, status, latencyMs, requestId, traceId, refusal }, now) {
       const isOurs = status >= 500;
-      const head = headFor(
-        isOurs ? 'error' : 'warning',
-        isOurs ? 'prediction failed' : 'prediction refused',
-        endpoint,
-        'error',
-      );
+      const level = isOurs ? 'error' : 'warning';
+      const message = isOurs ? 'prediction failed' : 'prediction refused';
       const words = JSON.stringify((refusal?.message ?? CLIENT_GONE).slice(0, MOST_WORDS));
-      return `{"timestamp":"${timestamp(now)}${head}${milliseconds(latencyMs)},"request_id":"${requestId}","input":null,"prediction":null,"input_stats":null${tail}${traceId}","error_message":${words}}\n`;
+      putBytes(page, TIME);
+      putText(page, timestamp(now) + afterTime(level, message, endpoint, 'error'));
+      putMilliseconds(page, latencyMs);
+      putBytes(page, REQUEST_ID);
+      putAscii(page, requestId);
+      putBytes(page, NOTHING);
+      putBytes(page, tail);
+      putText(page, `${traceId}","error_message":${words}}\n`);
     },
   };
 }
 
+/** How the lines of an endpoint's predictions begin, as far as `"latency_ms":`. */
+interface Head {
+  readonly bytes: Buffer;
+  /** The time that stands in it. */
+  time: number;
+}
+
+const headOf = (endpoint: string): Head => ({
+  bytes: Buffer.concat([
+    TIME,
+    Buffer.alloc(TIMESTAMP_LENGTH),
+    Buffer.from(afterTime('info', 'prediction', endpoint, 'success')),
+  ]),
+  time: Number.NaN,
+});
+
+/** Many lines have the same time. */
+function setTime(head: Head, now: number, timestamp: (now: number) => string): void {
+  head.bytes.write(timestamp(now), TIME.length, 'latin1');
+  head.time = now;
+}
+
 /** From behind the time to before the latency. */
-const headFor = (level: string, message: string, endpoint: string, status: string): string =>
+const afterTime = (level: string, message: string, endpoint: string, status: string): string =>
   `","level":"${level}","message":"${message}","module":"${MODULE}","endpoint":${JSON.stringify(endpoint)},"status":"${status}","latency_ms":`;
 
-const readersOf = ({ signature, inputs, outputs }: ServedModel, privacy: Privacy) => ({
-  features: featureReader(signature, inputs, privacy),
-  outcome: outcomeReader(signature, outputs),
+const writersOf = ({ signature, inputs, outputs }: ServedModel, privacy: Privacy) => ({
+  features: featureWriter(signature, inputs, privacy),
+  outcome: outcomeWriter(signature, outputs),
 });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ModelSignature } from '@slipway/contract';
-import type { ServedModel } from '../model/served-model.ts';
+import type { Scored, ServedModel } from '../model/served-model.ts';
 import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
 import { Refusal } from '../request/refusal.ts';
 import { unknownFeatures } from './features.ts';
 import { createLines } from './line.ts';
-import { milliseconds, shortSingle } from './numbers.ts';
+import { putMilliseconds, shortSingle } from './numbers.ts';
+import { createPage, type Page } from './page.ts';
 
 const KEYS = [
   ...['timestamp', 'level', 'message', 'module', 'endpoint', 'status', 'latency_ms', 'request_id'],
@@ -34,8 +35,20 @@ interface Shape {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
-const linesOf = (shape: Shape, privacy: Partial<typeof open> | object = {}) =>
-  createLines(identity, () => shape as unknown as ServedModel, { ...open, ...privacy });
+/** What is written on a page that is too small for it. */
+function written(put: (page: Page) => void): string {
+  const page = createPage(8);
+  put(page);
+  return page.bytes.toString('utf8', 0, page.at);
+}
+function linesOf(shape: Shape, privacy: Partial<typeof open> | object = {}) {
+  const lines = createLines(identity, () => shape as unknown as ServedModel, { ...open, ...privacy });
+  return {
+    success: (event: AnsweredEvent, scored: Scored, isRecord: boolean, now: number) =>
+      written((page) => lines.success(page, event, scored, isRecord, now)),
+    error: (event: AnsweredEvent, now: number) => written((page) => lines.error(page, event, now)),
+  };
+}
 
 const floats = (rows: number, values: readonly number[]): Tensor => ({
   type: 'float32',
@@ -220,6 +233,20 @@ test('statistics of large numbers, and of columns where some or all values are m
   assert.ok(Math.abs(stats.time.std - Math.sqrt(8 / 3)) < 1e-5);
 });
 
+test('values that have no mean, infinite ones and ones too large to be added, have none in the statistics', () => {
+  const shape: Shape = {
+    ...abalone,
+    signature: { ...abalone.signature, inputs: ['a', 'b', 'c'].map((name) => ({ name, type: 'float64' })) },
+    inputs: [{ name: 'x', type: 'float64', dims: [-1, 3] }],
+  };
+  const { POSITIVE_INFINITY: infinite, MAX_VALUE: most } = Number;
+  const data = Float64Array.of(infinite, -most, Number.NaN, infinite, most, infinite, 1, -most, -infinite);
+  const scored = { inputs: [{ type: 'float64', dims: [3, 3], data } as Tensor], outputs: [floats(3, [1, 2, 3])] };
+  const { input_stats: stats } = JSON.parse(linesOf(shape).success(event(), scored, false, NOW));
+  const none = { mean: null, std: null };
+  assert.deepEqual(stats, { a: none, b: none, c: none });
+});
+
 test('a redacted feature is nowhere in a line, however its name is written; a hashed one is a digest without statistics', () => {
   const lines = linesOf(abalone, { redact: ['Length'], hash: ['sex', 'count'] });
   const line = (sex: string) => lines.success(event(), animal(sex, 123.5), true, NOW);
@@ -297,5 +324,8 @@ test('a number of single precision is shown with the digits it was given', () =>
     ['5.1', '0.2', '1e-7'],
   );
   assert.equal(shortSingle(Number.NaN), 'null');
-  assert.equal(milliseconds(0.0126), '0.013');
+  assert.equal(
+    written((page) => putMilliseconds(page, 0.0126)),
+    '0.013',
+  );
 });

@@ -28,7 +28,9 @@ function withoutMissing(numbers: Numbers, from: number, step: number): string {
   for (let i = from; i < numbers.length; i += step) {
     if (!Number.isNaN(numbers[i])) present.push(numbers[i] as number);
   }
-  return present.length === 0 ? 'null,"std":null}' : moments(Float64Array.from(present), 0, 1);
+  // Where none is missing, infinite ones or ones too large to be added have no mean.
+  const isMissing = present.length > 0 && present.length < Math.ceil((numbers.length - from) / step);
+  return isMissing ? moments(Float64Array.from(present), 0, 1) : 'null,"std":null}';
 }
 
 function written(sum: number, squares: number, count: number, first: number): string {

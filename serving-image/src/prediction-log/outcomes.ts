@@ -2,15 +2,23 @@
 import type { ModelSignature } from '@slipway/contract';
 import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { SHOWN_ROWS } from './features.ts';
-import { double, share, shortSingle } from './numbers.ts';
+import { putDouble, putShare, putSingle } from './numbers.ts';
+import { type Page, putByte, putBytes, putText } from './page.ts';
 
-/** `prediction` of a line, as JSON. */
-export type ReadOutcome = (outputs: readonly Tensor[], rows: number, isRecord: boolean) => string;
+/** Writes `prediction` of a line, as JSON. */
+export type PutOutcome = (page: Page, outputs: readonly Tensor[], rows: number, isRecord: boolean) => void;
 
-type ReadRow = (outputs: readonly Tensor[], rows: number, row: number) => string;
+type PutRow = (page: Page, outputs: readonly Tensor[], rows: number, row: number) => void;
 
 const SHOWN_VALUES = 16;
 const MOST_NAMES = 1024;
+
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const NULL = Buffer.from('null');
+const VALUE = Buffer.from('{"value":');
 
 const isFloat = (type: string): boolean => type.startsWith('float');
 
@@ -18,38 +26,43 @@ const isFloat = (type: string): boolean => type.startsWith('float');
  * Classes where an output is not floating point, or where a floating-point one has labels; otherwise values: as protocols
  * read a model's outputs. Built once per model.
  */
-export function outcomeReader(signature: ModelSignature, outputs: readonly TensorSpec[]): ReadOutcome {
-  const read = rowReader(signature, outputs);
-  return (tensors, rows, isRecord) => {
-    if (isRecord && rows === 1) return read(tensors, rows, 0);
+export function outcomeWriter(signature: ModelSignature, outputs: readonly TensorSpec[]): PutOutcome {
+  const put = rowWriter(signature, outputs);
+  return (page, tensors, rows, isRecord) => {
+    if (isRecord && rows === 1) {
+      put(page, tensors, rows, 0);
+      return;
+    }
     const shown = Math.min(rows, SHOWN_ROWS);
-    let text = '[';
-    for (let row = 0; row < shown; row++) text += (row === 0 ? '' : ',') + read(tensors, rows, row);
-    return `${text}]`;
+    putByte(page, OPEN_BRACKET);
+    for (let row = 0; row < shown; row++) {
+      if (row > 0) putByte(page, COMMA);
+      put(page, tensors, rows, row);
+    }
+    putByte(page, CLOSE_BRACKET);
   };
 }
 
-function rowReader({ outputs: columns }: ModelSignature, outputs: readonly TensorSpec[]): ReadRow {
+function rowWriter({ outputs: columns }: ModelSignature, outputs: readonly TensorSpec[]): PutRow {
   const indexOf = (name: string | undefined): number => outputs.findIndex((output) => output.name === name);
   const label = columns.find(({ type }) => !isFloat(type));
   const scores =
     columns.find(({ type, labels }) => isFloat(type) && labels) ?? (label && columns.find(({ type }) => isFloat(type)));
   if (label)
-    return classReader(indexOf(label.name), label.labels ?? scores?.labels, confidenceOf(indexOf(scores?.name)));
-  if (scores) return scoreReader(indexOf(scores.name), scores.labels ?? []);
-  return valueReader(Math.max(0, indexOf(columns[0]?.name)));
+    return classWriter(indexOf(label.name), label.labels ?? scores?.labels, confidenceOf(indexOf(scores?.name)));
+  if (scores) return scoreWriter(indexOf(scores.name), scores.labels ?? []);
+  return valueWriter(Math.max(0, indexOf(columns[0]?.name)));
 }
 
-type Confidence = (outputs: readonly Tensor[], rows: number, row: number) => string;
-
 /** The highest score, where the model gives scores and they are probabilities. */
-function confidenceOf(index: number): Confidence {
-  if (index === -1) return () => 'null';
-  return (outputs, rows, row) => {
+function confidenceOf(index: number): PutRow {
+  if (index === -1) return (page) => putBytes(page, NULL);
+  return (page, outputs, rows, row) => {
     const data = outputs[index]?.data as Float32Array;
     const width = data.length / rows;
     const highest = highestOf(data, row * width, width);
-    return highest >= 0 && highest <= 1 ? share(highest) : 'null';
+    if (highest >= 0 && highest <= 1) putShare(page, highest);
+    else putBytes(page, NULL);
   };
 }
 
@@ -61,18 +74,22 @@ function highestOf(data: Float32Array, from: number, width: number): number {
   return highest;
 }
 
-function classReader(index: number, labels: readonly string[] | undefined, confidence: Confidence): ReadRow {
-  // By what the model gives: names are few, and quoting one costs more than printing the rest.
-  const known = new Map<unknown, string>();
-  const named = (value: unknown): string => {
-    const text = known.get(value);
-    if (text !== undefined) return text;
+function classWriter(index: number, labels: readonly string[] | undefined, confidence: PutRow): PutRow {
+  // By what the model gives: names are few, and quoting one costs more than writing the rest.
+  const known = new Map<unknown, Uint8Array>();
+  const named = (value: unknown): Uint8Array => {
+    const bytes = known.get(value);
+    if (bytes !== undefined) return bytes;
     if (known.size >= MOST_NAMES) known.clear();
-    const made = `${classText(value, labels)},"confidence":`;
+    const made = Buffer.from(`${classText(value, labels)},"confidence":`);
     known.set(value, made);
     return made;
   };
-  return (outputs, rows, row) => `${named(outputs[index]?.data[row])}${confidence(outputs, rows, row)}}`;
+  return (page, outputs, rows, row) => {
+    putBytes(page, named(outputs[index]?.data[row]));
+    confidence(page, outputs, rows, row);
+    putByte(page, CLOSE_BRACE);
+  };
 }
 
 function classText(value: unknown, labels: readonly string[] | undefined): string {
@@ -83,13 +100,18 @@ function classText(value: unknown, labels: readonly string[] | undefined): strin
   return `{"class":${value},"label":${JSON.stringify(labels?.[Number(value)] ?? String(value))}`;
 }
 
-function scoreReader(index: number, labels: readonly string[]): ReadRow {
-  const names = labels.map((label, id) => `{"class":${id},"label":${JSON.stringify(label)},"confidence":`);
+function scoreWriter(index: number, labels: readonly string[]): PutRow {
   const confidence = confidenceOf(index);
-  return (outputs, rows, row) => {
+  const textOf = (id: number, label: string): string => `{"class":${id},"label":${JSON.stringify(label)},"confidence":`;
+  const names = labels.map((label, id) => Buffer.from(textOf(id, label)));
+  return (page, outputs, rows, row) => {
     const data = outputs[index]?.data as Float32Array;
     const id = winnerOf(data, row, data.length / rows);
-    return `${names[id] ?? `{"class":${id},"label":"${id}","confidence":`}${confidence(outputs, rows, row)}}`;
+    const name = names[id];
+    if (name) putBytes(page, name);
+    else putText(page, textOf(id, `${id}`));
+    confidence(page, outputs, rows, row);
+    putByte(page, CLOSE_BRACE);
   };
 }
 
@@ -102,17 +124,23 @@ function winnerOf(data: Float32Array, row: number, width: number): number {
   return winner;
 }
 
-function valueReader(index: number): ReadRow {
-  return (outputs, rows, row) => {
+function valueWriter(index: number): PutRow {
+  return (page, outputs, rows, row) => {
     const { data, type } = outputs[index] as Tensor;
+    const put = type === 'float64' ? putDouble : putSingle;
     const width = data.length / rows;
-    const print = (value: unknown): string =>
-      type === 'float64' ? double(value as number) : shortSingle(value as number);
-    if (width === 1) return `{"value":${print(data[row])}}`;
-    const shown = Array.from(
-      data.slice(row * width, row * width + Math.min(width, SHOWN_VALUES)) as Float32Array,
-      print,
-    );
-    return `{"value":[${shown.join()}]}`;
+    putBytes(page, VALUE);
+    if (width === 1) put(page, data[row] as number);
+    else putList(page, data as Float32Array, row * width, Math.min(width, SHOWN_VALUES), put);
+    putByte(page, CLOSE_BRACE);
   };
+}
+
+function putList(page: Page, data: Float32Array, from: number, count: number, put: typeof putSingle): void {
+  putByte(page, OPEN_BRACKET);
+  for (let i = from; i < from + count; i++) {
+    if (i > from) putByte(page, COMMA);
+    put(page, data[i] as number);
+  }
+  putByte(page, CLOSE_BRACKET);
 }

@@ -32,7 +32,8 @@ const refused: AnsweredEvent = { ...asked, status: 422 };
 
 function logWith(settings: object, random = Math.random) {
   const chunks: Chunk[] = [];
-  const sink = { offer: (chunk: Chunk) => void chunks.push(chunk), close: async () => {} };
+  const offer = ({ bytes, lines }: Chunk): void => void chunks.push({ bytes: Buffer.from(bytes), lines });
+  const sink = { offer, close: async () => {} };
   const log = createPredictionLog({ settings: Settings.parse(settings), hashKey: '', state, sinks: [sink], random });
   return { log, chunks, lines: () => chunks.reduce((sum, { lines }) => sum + lines, 0) };
 }

@@ -2,12 +2,13 @@
 import type { PredictionLog as Settings } from '@slipway/contract';
 import { Counter } from 'prom-client';
 import type { Logger } from '../log.ts';
-import type { ServedModel } from '../model/served-model.ts';
+import type { Scored, ServedModel } from '../model/served-model.ts';
 import type { AnsweredEvent } from '../protocols/answered.ts';
 import type { ServerState } from '../request/state.ts';
-import type { Chunk, Sink } from './chunks.ts';
+import type { Sink } from './chunks.ts';
 import { unknownFeatures } from './features.ts';
 import { createLines } from './line.ts';
+import { clearPage, createPage } from './page.ts';
 
 type Registry = NonNullable<ConstructorParameters<typeof Counter>[0]['registers']>[number];
 
@@ -35,69 +36,72 @@ export interface PredictionLog {
 /** Lines of refused requests in a second: whoever is refused may ask as often as they like, and must not fill the log. */
 const MOST_REFUSALS = 100;
 const COLLECT_MS = 25;
-const COLLECT_BYTES = 64 * 1024;
+/** So much that, with the line that makes it so much, it nearly always fits an empty pipe: 64 KiB. */
+const COLLECT_BYTES = 60 * 1024;
 /** Room for one more line when nearly enough has been collected. */
 const PAGE_BYTES = 2 * COLLECT_BYTES;
-/** No character of a string takes more bytes. */
-const MOST_BYTES = 3;
 
 /** Collects lines for `sinks`. */
 export function createPredictionLog(options: PredictionLogOptions): PredictionLog & { readonly lines: () => number } {
   const { settings, hashKey, state, sinks, now = Date.now, random = Math.random } = options;
   const { sample, redact, hash } = settings;
   const writer = createLines(state.identity, () => state.model as ServedModel, { redact, hash, hashKey });
-  // Bytes at once: as strings in many parts, lines outlive the nursery, and to collect those costs more than to make them.
-  const page = Buffer.allocUnsafeSlow(PAGE_BYTES);
-  let used = 0;
+  const page = createPage(PAGE_BYTES);
   let lines = 0;
   let written = 0;
   let timer: NodeJS.Timeout | undefined;
 
-  const offer = (chunk: Chunk): void => {
-    for (const sink of sinks) sink.offer(chunk);
-  };
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
     if (lines === 0) return;
-    const chunk = { bytes: Buffer.from(page.subarray(0, used)), lines };
-    used = 0;
+    const chunk = { bytes: page.bytes.subarray(0, page.at), lines };
     lines = 0;
-    offer(chunk);
+    for (const sink of sinks) sink.offer(chunk);
+    clearPage(page, PAGE_BYTES);
   };
-  const collect = (line: string): void => {
-    const most = line.length * MOST_BYTES;
-    if (used + most > PAGE_BYTES) flush();
-    if (most > PAGE_BYTES) {
-      offer({ bytes: Buffer.from(line), lines: 1 });
-      return;
-    }
-    used += page.write(line, used);
+  const collected = (): void => {
+    written++;
     lines++;
-    if (used >= COLLECT_BYTES) flush();
+    if (page.at >= COLLECT_BYTES) flush();
     else timer ??= setTimeout(flush, COLLECT_MS).unref();
   };
   let second = 0;
   let refusals = 0;
-  const errorLine = (event: AnsweredEvent, time: number): string | undefined => {
+  const isTooMuch = (time: number): boolean => {
     const thisSecond = Math.floor(time / 1000);
     if (thisSecond !== second) [second, refusals] = [thisSecond, 0];
-    if (++refusals <= MOST_REFUSALS) return writer.error(event, time);
-    options.onRefusalDropped?.();
-    return undefined;
+    return ++refusals > MOST_REFUSALS;
   };
-  const lineOf = (event: AnsweredEvent): string | undefined => {
+  const putError = (event: AnsweredEvent, time: number): boolean => {
+    if (isTooMuch(time)) {
+      options.onRefusalDropped?.();
+      return false;
+    }
+    writer.error(page, event, time);
+    return true;
+  };
+  const putSuccess = (event: AnsweredEvent, scored: Scored, isRecord: boolean): boolean => {
+    const from = page.at;
+    try {
+      writer.success(page, event, scored, isRecord, now());
+      return true;
+    } catch (error) {
+      // Half a line must not stay.
+      page.at = from;
+      throw error;
+    }
+  };
+  /** True when there is a line. */
+  const put = (event: AnsweredEvent): boolean => {
     const { answer, status } = event;
-    if (status !== 200) return errorLine(event, now());
-    if (!answer?.scored || (sample < 1 && random() >= sample)) return undefined;
-    return writer.success(event, answer.scored, answer.isRecord ?? false, now());
+    if (status !== 200) return putError(event, now());
+    if (!answer?.scored || (sample < 1 && random() >= sample)) return false;
+    return putSuccess(event, answer.scored, answer.isRecord ?? false);
   };
   return {
     onAnswered(event) {
-      const line = lineOf(event);
-      if (line === undefined) return;
-      written++;
-      collect(line);
+      if (put(event)) collected();
     },
     flush,
     async close(patienceMs) {

@@ -84,6 +84,26 @@ test('a reader that stops holds nobody up: offers return at once, the oldest lin
   assert.equal(seen.at(-1), 19_999, 'the newest lines are kept');
 });
 
+test('a reader that keeps up loses nothing, whatever becomes of the bytes afterwards', async (t) => {
+  const { fd, read } = await pipe(t);
+  const sink = createStdoutSink({ fd, maxBytes: 500_000, onDropped: () => assert.fail('nothing is dropped') });
+  let text = '';
+  for (let i = 0; i < 60; i++) {
+    // A little more than a pipe holds.
+    const { bytes, lines } = chunk(i * 600, 600);
+    sink.offer({ bytes, lines });
+    bytes.fill('x');
+    for (let turn = 0; turn < 3; turn++) {
+      text += read();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+  const closing = sink.close(5000);
+  text += read();
+  await closing;
+  assert.deepEqual(numbers(text + read()), [...Array(36_000).keys()]);
+});
+
 test('long lines go through as well', async (t) => {
   const { fd, read } = await pipe(t);
   const sink = createStdoutSink({ fd, maxBytes: 1e6, onDropped: () => assert.fail('nothing is dropped') });

@@ -20,9 +20,11 @@ export interface StdoutSink extends Sink {
   flushNow(): void;
 }
 
+/** A reader that reads takes a pipe's worth in less; one that stands still is asked less and less often. */
+const FIRST_RETRY_MS = 1;
 const RETRY_MS = 25;
 
-/** Writes some of `bytes` and says how many; 0 when there is no room now. Throws when nobody will ever read it. */
+/** Writes some of `bytes` and says how many; fewer than there are when there is no room now. Throws when nobody will ever read it. */
 type WriteSome = (bytes: Buffer) => number;
 
 /** Throws nothing: undefined where this cannot be had. */
@@ -52,42 +54,50 @@ export function createStdoutSink({ fd = 1, maxBytes, onDropped }: StdoutSinkOpti
 
 function pipeSink(writeSome: WriteSome, maxBytes: number, onDropped: (lines: number) => void): StdoutSink {
   const queue = createChunkQueue(maxBytes, onDropped);
-  let current: { chunk: Chunk; at: number } | undefined;
+  /** What is left of a chunk: it is not in the queue, because what is half written must not be given up. */
+  let rest: Chunk | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let pause = FIRST_RETRY_MS;
 
-  /** True when all of the chunk is written, or nobody will ever read it. */
-  const finish = (begun: { chunk: Chunk; at: number }): boolean => {
-    const { bytes, lines } = begun.chunk;
+  /** How many bytes are done with: written, or never to be read by anybody. */
+  const put = ({ bytes, lines }: Chunk): number => {
     try {
-      while (begun.at < bytes.length) {
-        const written = writeSome(bytes.subarray(begun.at));
-        if (written === 0) return false;
-        begun.at += written;
-      }
+      return writeSome(bytes);
     } catch {
       onDropped(lines);
+      return bytes.length;
     }
-    return true;
+  };
+  const wait = (hasMoved: boolean): void => {
+    pause = hasMoved ? FIRST_RETRY_MS : Math.min(2 * pause, RETRY_MS);
+    timer = setTimeout(pump, pause).unref();
+  };
+  const next = (): Chunk | undefined => {
+    const chunk = rest ?? queue.first();
+    if (chunk && !rest) queue.shift();
+    return chunk;
   };
   const pump = (): void => {
     timer = undefined;
-    for (;;) {
-      const chunk = queue.first();
-      if (!current && !chunk) return;
-      if (!current && chunk) {
-        // Taken out before it is begun: what is half written must not be given up.
-        queue.shift();
-        current = { chunk, at: 0 };
-      }
-      if (current && !finish(current)) break;
-      current = undefined;
+    for (let chunk = next(); chunk; chunk = next()) {
+      const done = put(chunk);
+      rest = done < chunk.bytes.length ? { ...chunk, bytes: chunk.bytes.subarray(done) } : undefined;
+      if (!rest) continue;
+      wait(done > 0);
+      return;
     }
-    timer = setTimeout(pump, RETRY_MS).unref();
   };
   return {
     offer(chunk) {
-      queue.push(chunk);
-      if (timer === undefined) pump();
+      if (rest) {
+        queue.push(chunk);
+        return;
+      }
+      // Nearly always all of it goes at once, and nothing is copied.
+      const done = put(chunk);
+      if (done === chunk.bytes.length) return;
+      rest = { bytes: Buffer.from(chunk.bytes.subarray(done)), lines: chunk.lines };
+      wait(done > 0);
     },
     flushNow() {
       clearTimeout(timer);
@@ -95,7 +105,7 @@ function pipeSink(writeSome: WriteSome, maxBytes: number, onDropped: (lines: num
     },
     async close(patienceMs) {
       const until = performance.now() + patienceMs;
-      while ((current || !queue.isEmpty) && performance.now() < until) await sleep(RETRY_MS);
+      while (rest && performance.now() < until) await sleep(FIRST_RETRY_MS);
     },
   };
 }

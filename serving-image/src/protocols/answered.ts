@@ -14,7 +14,7 @@ export interface AnsweredEvent {
   readonly requestId: string;
   /** Of the caller's trace, or of the one begun here; the answer's `traceparent` has it too. */
   readonly traceId: string;
-  readonly headers: IncomingMessage['headers'];
+  readonly headers?: IncomingMessage['headers'];
   /** What was answered, when something was predicted. */
   readonly answer?: Answer | undefined;
   /** What was said instead. */
