@@ -1,4 +1,4 @@
-"""The trees of xgboost and lightgbm in one form, and what is done with their sum."""
+"""The trees of xgboost, lightgbm and histogram gradient boosting in one form, and what is done with their sum."""
 
 import json
 import math
@@ -217,6 +217,41 @@ def forest_of_lightgbm(booster):
     return forest
 
 
+_HIST_LINKS = {
+    "HalfBinomialLoss": "sigmoid", "HalfMultinomialLoss": "softmax", "HalfPoissonLoss": "exp", "HalfGammaLoss": "exp",
+    "HalfSquaredError": "identity", "AbsoluteError": "identity", "PinballLoss": "identity",
+}  # fmt: skip
+
+
+def _hist_tree(forest, number, nodes, target):
+    for index, node in enumerate(nodes):
+        if node["is_leaf"]:
+            forest.add_leaf(number, index, target, float(node["value"]))
+            continue
+        if "is_categorical" in nodes.dtype.names and node["is_categorical"]:
+            raise NotConvertible("a histogram gradient boosting model that splits by categories itself (categorical_features)")
+        sides = int(node["left"]), int(node["right"])
+        forest.add_split(
+            number, index, int(node["feature_idx"]), float(node["num_threshold"]), "BRANCH_LEQ", *sides,
+            bool(node["missing_go_to_left"]),
+        )  # fmt: skip
+
+
+def forest_of_hist(model):
+    """Of scikit-learn's histogram gradient boosting, whose thresholds are doubles and have to be rounded down."""
+    link = _HIST_LINKS.get(type(model._loss).__name__)
+    if link is None:
+        raise NotConvertible(f"a histogram gradient boosting model with loss {type(model._loss).__name__}")
+    targets = int(model.n_trees_per_iteration_)
+    base = [float(value) for value in model._baseline_prediction.ravel()]
+    forest = Forest(targets, base * targets if len(base) == 1 else base, link)
+    forest.feature_count = int(model.n_features_in_)
+    for round_number, trees in enumerate(model._predictors):
+        for target, tree in enumerate(trees):
+            _hist_tree(forest, round_number * targets + target, tree.nodes, target)
+    return forest
+
+
 def is_booster(model):
     """Whether this is a booster without scikit-learn's API."""
     kind = type(model)
@@ -231,7 +266,7 @@ def forest_of(model):
         return forest_of_xgboost(booster, use_best=not is_booster(model))
     if module == "lightgbm":
         return forest_of_lightgbm(model if is_booster(model) else model.booster_)
-    return None
+    return forest_of_hist(model) if hasattr(model, "_bin_mapper") else None
 
 
 class BoosterModel:

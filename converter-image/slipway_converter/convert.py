@@ -74,15 +74,54 @@ def layouts(columns, facts):
     return [*whole, Layout(columns, False, False), Layout(columns, False, True)]
 
 
-def by_position(model, names):
+_CASTS = (
+    "DecisionTree", "ExtraTree", "RandomForest", "GradientBoosting", "IsolationForest", "Bagging", "AdaBoost", "XGB",
+)  # fmt: skip
+
+
+def with_cast(model):
+    """
+    The pipeline with its last step fed 32-bit floats, if that is what the step itself makes of its input: trees compare
+    those with their thresholds, whatever comes before them.
+    """
+    import numpy as np
+    from skl2onnx.sklapi import CastTransformer
+
+    steps = getattr(model, "steps", None)
+    if not isinstance(steps, list) or len(steps) < 2 or not type(steps[-1][1]).__name__.startswith(_CASTS):
+        return model
+    made = copy.copy(model)
+    made.steps = [*steps[:-1], ("slipway_cast", CastTransformer(dtype=np.float32)), steps[-1]]
+    return made
+
+
+def _unflattened(model):
+    """A vote of models, as skl2onnx takes it; the setting does not change a prediction."""
+    if not hasattr(model, "flatten_transform"):
+        return model
+    made = copy.copy(model)
+    made.flatten_transform = False
+    return made
+
+
+def prepared(model):
+    """The model in the words of skl2onnx, with the same answers. The model itself is not changed."""
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
+    if isinstance(getattr(model, "steps", None), list):
+        made = copy.copy(model)
+        made.steps = [*model.steps[:-1], (model.steps[-1][0], _unflattened(model.steps[-1][1]))]
+        return made
+    return _unflattened(model)
+
+
+def by_position(model):
     """The model with column transformers that name columns by their place: a matrix has no names. The model is not changed."""
     if isinstance(getattr(model, "steps", None), list):
-        first = by_position(model.steps[0][1], names)
+        first = by_position(model.steps[0][1])
         made = copy.copy(model)
         made.steps = [(model.steps[0][0], first), *model.steps[1:]]
         return made
-    if hasattr(model, "best_estimator_"):
-        return by_position(model.best_estimator_, names)
     if isinstance(getattr(model, "transformers_", None), list):
         made = copy.copy(model)
         places = model._transformer_to_input_indices
@@ -95,9 +134,17 @@ def _options(model):
     """No maps in the output; class names are in the signature."""
     options = {}
     final = final_step(model)
-    if hasattr(final, "classes_"):
+    if "zipmap" in _allowed_options(final):
         options[id(final)] = {"zipmap": False}
     return options
+
+
+def _allowed_options(model):
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from skl2onnx.common._registration import get_converter
+
+    alias = sklearn_operator_name_map.get(type(model))
+    return () if alias is None else get_converter(alias).get_allowed_options() or ()
 
 
 def _step_of(error, model):
@@ -114,7 +161,8 @@ def convert(model, layout):
     from skl2onnx import convert_sklearn
 
     check_steps(model)
-    placed = by_position(model, [column.name for column in layout.columns])
+    placed = by_position(prepared(model))
+    placed = with_cast(placed) if layout.is_double else placed
     try:
         onnx_model = convert_sklearn(
             placed,

@@ -1,4 +1,4 @@
-"""What skl2onnx does not bring: boosters of xgboost and lightgbm, and distances without control flow."""
+"""What skl2onnx does not bring, or not exactly: gradient boosting by histograms, and distances without control flow."""
 
 import sys
 
@@ -162,7 +162,7 @@ def _register(kind, is_classifier):
     options = {"zipmap": [True, False], "nocl": [True, False], "output_class_labels": [False, True], "raw_scores": [True, False]}
     skl2onnx.update_registered_converter(
         kind, f"Slipway{kind.__module__.split('.')[0]}{kind.__name__}", _shapes, _convert,
-        options=options if is_classifier else None,
+        options=options if is_classifier else None, overwrite=True,
     )  # fmt: skip
 
 
@@ -180,6 +180,10 @@ def register_boosters():
     import skl2onnx
 
     skl2onnx.update_registered_converter(BoosterModel, "SlipwayBooster", _shapes, _convert, parser=_booster_parser)
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    _register(HistGradientBoostingClassifier, True)
+    _register(HistGradientBoostingRegressor, False)
     names = {
         "xgboost": (("XGBClassifier", "XGBRFClassifier"), ("XGBRegressor", "XGBRFRegressor", "XGBRanker")),
         "lightgbm": (("LGBMClassifier",), ("LGBMRegressor", "LGBMRanker")),
@@ -230,3 +234,39 @@ def use_plain_distances():
     for module in (nearest_neighbours, _gp_kernels):
         module.onnx_cdist = _distances
     nearest_neighbours._onnx_cdist_sqeuclidean = _distances
+
+
+def _imputes_doubles(operator):
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    statistics = getattr(operator.raw_operator, "statistics_", None)
+    return (
+        all(isinstance(given.type, DoubleTensorType) for given in operator.inputs)
+        and isinstance(operator.raw_operator.missing_values, float)
+        and np.asarray(statistics).dtype.kind == "f"
+        and bool(np.isfinite(statistics).all())
+    )
+
+
+def _impute(original):
+    def convert(scope, operator, container):
+        if not _imputes_doubles(operator):
+            original(scope, operator, container)
+            return
+        from skl2onnx.operator_converters.common import concatenate_variables
+
+        writer = _Writer(scope, container, container.target_opset)
+        rows = concatenate_variables(scope, operator.inputs, container)
+        rows = rows if isinstance(rows, str) else rows[0]
+        filling = writer.constant("filling", np.asarray(operator.raw_operator.statistics_, dtype=np.float64).reshape(1, -1))
+        writer.node("Where", [writer.node("IsNaN", [rows]), filling, rows], operator.outputs[0].full_name)
+
+    return convert
+
+
+def impute_doubles():
+    """The runtime has an Imputer for 32-bit floats only; doubles are filled in by other operators."""
+    from skl2onnx.common._registration import get_converter, register_converter
+
+    original = get_converter("SklearnSimpleImputer")
+    register_converter("SklearnSimpleImputer", _impute(original), overwrite=True)

@@ -213,11 +213,6 @@ def _calibrated(walk, model, features):
     _many(walk, (one.estimator for one in model.calibrated_classifiers_), features)
 
 
-def _hist(walk, model, features):
-    for edges, feature in zip(model._bin_mapper.bin_thresholds_, features, strict=False):
-        walk.note(feature, np.asarray(edges, dtype=float))
-
-
 def _booster(walk, model, features):
     forest = model.forest if isinstance(model, BoosterModel) else forest_of(model)
     for index, values in forest.thresholds().items():
@@ -290,7 +285,7 @@ _HANDLERS = (
     ("forest", _booster),
     ("get_booster", _booster),
     ("booster_", _booster),
-    ("_bin_mapper", _hist),
+    ("_bin_mapper", _booster),
     ("calibrated_classifiers_", _calibrated),
     ("tree_", _tree),
     ("estimators_", _estimators),

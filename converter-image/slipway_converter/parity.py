@@ -18,6 +18,7 @@ class Comparison:
 
     rows: int
     worst: dict | None = None
+    size: float = 0.0
     bad: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     ties: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     labels_equal: bool = True
@@ -96,6 +97,7 @@ def compare(expected, got):
         row, column = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
         if sizes[row, column] > worst_size:
             worst_size = float(sizes[row, column])
+            result.size = worst_size
             result.worst = _told(name, int(row), int(column), wanted, given)
     return result
 

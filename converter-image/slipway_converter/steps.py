@@ -8,7 +8,6 @@ from .stubs import is_stub
 
 _CURES = {
     "FunctionTransformer": "compute that before the model is called, or use a transformer of scikit-learn that does it",
-    "HashingVectorizer": "use TfidfVectorizer or CountVectorizer, which keep their words",
     "TargetEncoder": "use sklearn.preprocessing.OneHotEncoder or OrdinalEncoder",
 }
 _OWN_RUNTIME = "or serve the model with an image of your own (spec.runtime)"
@@ -17,7 +16,8 @@ _OWN_RUNTIME = "or serve the model with an image of your own (spec.runtime)"
 def class_name(kind):
     """`sklearn.linear_model.LogisticRegression`: as people import it."""
     parts = kind.__module__.split(".")
-    public = [part for part in parts if not part.startswith("_")] or parts[:1]
+    private = next((i for i, part in enumerate(parts) if part.startswith("_")), len(parts))
+    public = parts[: max(1, private)]
     package = sys.modules.get(parts[0])
     if parts[0] != "sklearn" and package is not None and hasattr(package, kind.__name__):
         public = parts[:1]
@@ -66,6 +66,8 @@ def _is_container(model):
 
 
 def _why_not(model, known):
+    if hasattr(model, "build_analyzer"):
+        return "no operator that is served cuts a text into words as it does"
     if is_stub(model):
         return f"the converter has no package {type(model).__module__.split('.')[0]}"
     if type(model) in known or is_booster(model) or _is_container(model):

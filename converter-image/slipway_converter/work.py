@@ -41,13 +41,14 @@ class Work:
 
     def _look(self):
         from .columns import columns_of, example_rows, width_of
-        from .converters import register_boosters, use_plain_distances
+        from .converters import impute_doubles, register_boosters, use_plain_distances
         from .knowledge import facts_of
         from .original import Original
         from .steps import check_steps
 
         register_boosters()
         use_plain_distances()
+        impute_doubles()
         check_steps(self.model)
         self.facts = facts_of(self.model, width_of(self.model))
         names = getattr(getattr(self.model, "forest", None), "feature_names", ())
@@ -132,6 +133,7 @@ class Work:
 
     def _write(self, layout, onnx_model, table, expected, comparison):
         from . import report
+        from .parity import TOLERANCE
         from .steps import names_of_steps
 
         encoded = onnx_model.SerializeToString()
@@ -143,11 +145,10 @@ class Work:
         steps = names_of_steps(self.loaded)
         summary = self._summary(layout, onnx_model, comparison, steps)
         report.write(self.scratch, "conversion.json", summary)
-        worst = summary["parity"]["worst"]
-        largest = 0 if worst is None or worst["difference"] is None else worst["difference"]
+        share = comparison.size * TOLERANCE
         return (
             f"{steps[0]} became ONNX with {layout.name} inputs; {comparison.rows} rows agree with Python "
-            f"(largest difference {largest:.1e}) after {summary['seconds']} s"
+            f"within {max(share, 1e-9):.0e} after {summary['seconds']} s"
         )
 
     def _summary(self, layout, onnx_model, comparison, steps):
@@ -168,6 +169,7 @@ class Work:
                 "seed": SEED,
                 "tolerance": TOLERANCE,
                 "worst": _finite(comparison.worst),
+                "relative": comparison.size * TOLERANCE,
                 "labelsEqual": bool(comparison.labels_equal),
                 "ties": int(comparison.ties.sum()),
             },
