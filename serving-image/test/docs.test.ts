@@ -133,7 +133,7 @@ describe('GET /openapi.json', () => {
 
   test('rows of the model itself, its features, their types and the names of classes stand in it', async (t) => {
     const document = await documentOf(await serveDescribed(t, iris));
-    assert.equal((document['info'] as Json)['title'], 'iris 2');
+    assert.equal((document['info'] as Json)['title'], 'iris', 'the page shows the version beside it');
     const samples = examplesOf(document).find(({ path, name }) => path === '/predict' && name === 'samples');
     assert.deepEqual((samples?.value as { samples: unknown[] } | undefined)?.samples[0], irisRow([5.1, 3.5, 1.4, 0.2]));
     assert.deepEqual(samples?.answer, { class_id: [0, 2], class_label: [SPECIES[0], SPECIES[2]] });
@@ -191,6 +191,43 @@ describe('GET /openapi.json', () => {
       operationsOf(document).find((one) => one.path === path && one.method === method)?.operation['security'];
     assert.deepEqual(security('/livez', 'get'), []);
     assert.equal(security('/predict', 'post'), undefined);
+    const answers = (told: Json, path: string) =>
+      operationsOf(told)
+        .filter((one) => one.path === path)
+        .flatMap(({ operation }) => Object.keys(operation['responses'] as Json));
+    const refusals: [path: string, form: string][] = [
+      ['/predict', 'DetailError'],
+      ['/invocations', 'MLflowError'],
+      ['/v1/models/iris:predict', 'Error'],
+      ['/v2/models', 'Error'],
+    ];
+    const tokens = { audience: 'slipway', serviceAccounts: ['web/shop'] };
+    const withTokens = await documentOf(await serveDescribed(t, iris, { apiKeys: false, tokens }));
+    for (const [path, form] of refusals) {
+      assert.ok(!answers(open, path).includes('401'), path);
+      assert.ok(answers(document, path).includes('401') && !answers(document, path).includes('403'), path);
+      assert.ok(answers(withTokens, path).includes('403'), path);
+      const [found] = operationsOf(document).filter((one) => one.path === path);
+      const refused = (found?.operation['responses'] as Record<string, unknown> | undefined)?.['401'] as
+        | { content: Record<string, Json> }
+        | undefined;
+      assert.deepEqual(refused?.content['application/json']?.['schema'], { $ref: `#/components/schemas/${form}` });
+    }
+    for (const path of ['/', '/health', '/docs']) assert.ok(!answers(withTokens, path).includes('401'), path);
+    for (const path of ['/predict', '/invocations', '/v1/models/iris:predict', '/v2/models/iris/infer']) {
+      for (const status of ['429', '500', '503']) assert.ok(answers(open, path).includes(status), `${path} ${status}`);
+    }
+  });
+
+  test('the bytes of the Open Inference Protocol stand in it, in both directions', async (t) => {
+    const document = await documentOf(await serveDescribed(t, iris));
+    const infer = operationsOf(document).find(({ path }) => path === '/v2/models/iris/infer')?.operation as {
+      requestBody: { content: Json };
+      responses: Record<string, { content: Json; headers: Json }>;
+    };
+    assert.ok(infer.requestBody.content['application/octet-stream']);
+    assert.ok(infer.responses['200']?.content['application/octet-stream']);
+    assert.ok(infer.responses['200']?.headers['Inference-Header-Content-Length']);
   });
 
   test('while the model is loading there is no document yet', async (t) => {
@@ -237,6 +274,17 @@ describe('GET /docs', () => {
     const served = await (await fetch(`${server.url}/docs/swagger-ui.css`)).text();
     const path = import.meta.resolve('swagger-ui-dist/swagger-ui.css');
     assert.equal(served, readFileSync(new URL(path), 'utf8'));
+  });
+
+  test('who does not know where to look is told, and a browser is sent to the page', async () => {
+    const links = await fetch(server.url);
+    assert.deepEqual(await links.json(), {
+      ...{ model_name: 'iris', version: '2' },
+      ...{ docs: './docs', openapi: './openapi.json', health: './health' },
+    });
+    const page = await fetch(server.url, { headers: { accept: 'text/html,*/*;q=0.8' }, redirect: 'manual' });
+    assert.deepEqual([page.status, page.headers.get('location'), page.headers.get('vary')], [302, './docs', 'accept']);
+    assert.equal((await fetch(server.url, { method: 'POST' })).status, 405);
   });
 
   test('other files are not there, whatever the path says', async () => {

@@ -69,6 +69,16 @@ export function docsRoutes({ state, modelDir, auth }: DocsOptions): Router {
       throw methodNotAllowed('GET');
     });
   };
+  // Relative, so that it holds behind a prefix.
+  get('/', (response) => {
+    response.vary('accept');
+    if (response.req.accepts('json', 'html') === 'html') return response.redirect(302, './docs');
+    const { name, version } = state.identity;
+    response.json({
+      ...{ model_name: name, version },
+      ...{ docs: './docs', openapi: './openapi.json', health: './health' },
+    });
+  });
   get('/openapi.json', async (response) => {
     if (!state.model) throw notReady();
     response
@@ -77,7 +87,6 @@ export function docsRoutes({ state, modelDir, auth }: DocsOptions): Router {
       .send(await documentOf(state.model));
   });
   get('/docs', (response) => void response.set(PAGE_HEADERS).type('html').send(pageFor(state.identity)));
-  // Relative, so that it holds behind a prefix.
   get('/docs/', (response) => void response.redirect(308, '../docs'));
   get('/docs/page.js', (response) => void response.set(PAGE_HEADERS).type('text/javascript').send(PAGE_SCRIPT));
   get('/docs/page.css', (response) => void response.set(PAGE_HEADERS).type('text/css').send(PAGE_STYLE));

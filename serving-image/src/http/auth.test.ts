@@ -49,10 +49,11 @@ describe('API keys', () => {
     assert.equal(await status({}, `/predict?x-api-key=${KEY}`), 401, 'nothing is taken from a URL, which others log');
   });
 
-  test('everything needs it but health, metrics, pings and the page of the documentation, however a path is written', async (t) => {
+  test('everything needs it but health, metrics, pings, the links and the page of the documentation, however a path is written', async (t) => {
     const { server } = await withKeys(t);
     const get = async (path: string) => (await server.ask(path, { method: 'GET' })).status;
     for (const path of [
+      '/',
       '/livez',
       '/readyz',
       '/health',
@@ -65,7 +66,7 @@ describe('API keys', () => {
       assert.equal(await get(path), 200, path);
     }
     for (const path of [
-      ...['/', '/openapi.json', '/train', '/train/x', '/model/version', '/version', '/v2', '/v1/models'],
+      ...['/openapi.json', '/train', '/train/x', '/model/version', '/version', '/v2', '/v1/models'],
       ...['/v2/models/iris', '/v2/models/iris/ready', '/v2/models/iris/infer', '/predict', '/invocations'],
       ...['/LIVEZ/../predict', '/livez/', '//livez', '/livez%2f..%2fpredict', '/PREDICT', '/predict/'],
     ]) {

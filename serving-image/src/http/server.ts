@@ -106,7 +106,7 @@ function createSlowListener(options: ServerOptions, exchange: (asked: NodeAsked)
   };
 }
 
-const OPEN_PATHS = new Set(['/livez', '/readyz', '/health', '/metrics', '/ping']);
+const OPEN_PATHS = new Set(['/', '/livez', '/readyz', '/health', '/metrics', '/ping']);
 const isOpen = (path: string): boolean =>
   OPEN_PATHS.has(path) || path.startsWith('/v2/health/') || /^\/docs(\/|$)/.test(path);
 

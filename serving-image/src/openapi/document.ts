@@ -2,7 +2,7 @@
 import type { ServeSettings } from '@slipway/contract';
 import type { ServedModel } from '../model/served-model.ts';
 import { factsOf } from './facts.ts';
-import { componentHeaders, componentParameters } from './operations.ts';
+import { componentHeaders, componentParameters, withAccess } from './operations.ts';
 import { pathsOf } from './paths.ts';
 import { componentSchemas, type Json } from './schemas.ts';
 
@@ -16,6 +16,7 @@ export interface DocumentOptions {
 
 /** What is asked without credentials even where they are needed elsewhere. */
 const OPEN = new Set([
+  '/',
   '/livez',
   '/readyz',
   '/health',
@@ -35,7 +36,8 @@ export async function describeServer({ model, dir, auth }: DocumentOptions): Pro
   return {
     openapi: '3.1.0',
     info: {
-      title: `${name} ${version}`,
+      // The page shows the version beside it.
+      title: name,
       version,
       summary: `Predictions of ${name}, version ${version}, in every protocol of this server`,
       description: [
@@ -50,7 +52,7 @@ export async function describeServer({ model, dir, auth }: DocumentOptions): Pro
     servers: [{ url: './' }],
     ...(schemes && { security: Object.keys(schemes).map((scheme) => ({ [scheme]: [] })) }),
     tags: [{ name: 'Predictions' }, { name: 'Service' }, { name: 'Health' }],
-    paths: schemes ? withOpenPaths(paths) : paths,
+    paths: auth ? guarded(paths, auth) : paths,
     components: {
       schemas: componentSchemas(facts),
       headers: componentHeaders,
@@ -75,12 +77,12 @@ function schemesOf(auth: ServeSettings['auth']): Json | undefined {
   };
 }
 
-function withOpenPaths(paths: Json): Json {
+/** What needs no credentials says so; everything else, how it refuses those who have none. */
+function guarded(paths: Json, auth: NonNullable<ServeSettings['auth']>): Json {
   const entries = Object.entries(paths).map(([path, item]) => {
-    if (!OPEN.has(path)) return [path, item];
     const operations = Object.entries(item as Json).map(([method, one]) => [
       method,
-      { ...(one as Json), security: [] },
+      OPEN.has(path) ? { ...(one as Json), security: [] } : withAccess(one as Json, path, auth),
     ]);
     return [path, Object.fromEntries(operations)];
   });

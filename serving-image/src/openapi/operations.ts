@@ -1,4 +1,5 @@
 /** The pieces an operation of the document is put together from. */
+import type { ServeSettings } from '@slipway/contract';
 import type { Examples } from './examples.ts';
 import { type Json, ref } from './schemas.ts';
 
@@ -63,8 +64,26 @@ export const SHARED_REFUSALS: Readonly<Record<string, string>> = {
   413: 'The body is too large.',
   415: 'The content type is none that is taken here.',
   429: 'Too many requests are waiting; see Retry-After.',
+  500: 'The model failed, or gave a number that is not finite; the log has more under the request id.',
   503: 'The model is still loading; see Retry-After.',
 };
+
+/** An operation that needs credentials, with how they are missed: in the form its protocol has for all refusals. */
+export function withAccess(operation: Json, path: string, auth: NonNullable<ServeSettings['auth']>): Json {
+  const form = /^\/v[12](\/|$)/.test(path) ? 'Error' : path === '/invocations' ? 'MLflowError' : 'DetailError';
+  const given = operation['responses'] as Json;
+  const responses = {
+    ...refusals(form, {
+      401: 'Credentials are missing, or not known here; WWW-Authenticate says which are wanted.',
+      ...(auth.tokens && { 403: 'The service account of the token is not on the list of this service.' }),
+      503: auth.apiKeys
+        ? 'The service has no API keys yet, so that nobody can be let in.'
+        : 'Not now; see Retry-After.',
+    }),
+    ...given,
+  };
+  return { ...operation, responses };
+}
 
 export interface Operation {
   readonly id: string;
@@ -86,7 +105,7 @@ export const operation = ({ id, tag, summary, description, responses, more }: Op
 });
 
 /** A request body with examples, by media type; a media type without a schema of its own is text. */
-export function requestBody(schema: Json, examples: Examples): Json {
+export function requestBody(schema: Json, examples: Examples, more: Json = {}): Json {
   const types = [...new Set(['application/json', ...Object.values(examples).map(({ contentType }) => contentType)])];
   const content = types.map((type) => {
     const own = Object.entries(examples).filter(([, { contentType }]) => contentType === type);
@@ -94,11 +113,11 @@ export function requestBody(schema: Json, examples: Examples): Json {
     const form = type === 'application/json' ? schema : { type: 'string' };
     return [type, { schema: form, ...(own.length > 0 && { examples: shown }) }];
   });
-  return { required: true, content: Object.fromEntries(content) };
+  return { required: true, content: { ...Object.fromEntries(content), ...more } };
 }
 
 /** The answer of an endpoint that predicts, with what it really answered to the examples. */
-export function predicted(schema: Json, examples: Examples): Json {
+export function predicted(schema: Json, examples: Examples, more: Json = {}): Json {
   const shown = Object.fromEntries(
     Object.entries(examples).map(([name, { summary, answer }]) => [name, { summary, value: answer }]),
   );
@@ -106,6 +125,6 @@ export function predicted(schema: Json, examples: Examples): Json {
   return {
     description: 'Predictions',
     headers: headerRefs,
-    content: { 'application/json': { schema, ...(hasExamples && { examples: shown }) } },
+    content: { 'application/json': { schema, ...(hasExamples && { examples: shown }) }, ...more },
   };
 }

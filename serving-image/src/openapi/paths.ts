@@ -253,14 +253,35 @@ function inferOperation(id: string, summary: string, examples: Awaited<ReturnTyp
           schema: { type: 'integer', minimum: 0 },
         },
       ],
-      requestBody: requestBody(ref('InferRequest'), examples),
+      requestBody: requestBody(ref('InferRequest'), examples, {
+        'application/octet-stream': bytes('The JSON of a request, and behind it the bytes of its tensors.'),
+      }),
     },
     responses: {
-      200: predicted(ref('InferResponse'), examples),
+      200: withHeaderLength(
+        predicted(ref('InferResponse'), examples, {
+          'application/octet-stream': bytes('The JSON of an answer, and behind it the bytes of its tensors.'),
+        }),
+      ),
       ...refusals('Error', { ...SHARED_REFUSALS, 400: 'What is wrong with the body, and where.' }),
     },
   });
 }
+
+const bytes = (description: string): Json => ({
+  schema: { type: 'string', contentMediaType: 'application/octet-stream', description },
+});
+
+const withHeaderLength = (answer: Json): Json => ({
+  ...answer,
+  headers: {
+    ...(answer['headers'] as Json),
+    'Inference-Header-Content-Length': {
+      description: 'Bytes of JSON, where tensors follow as bytes.',
+      schema: { type: 'integer', minimum: 0 },
+    },
+  },
+});
 
 /** A GET that answers JSON; `refused` in the form of its protocol. */
 function get(
@@ -391,6 +412,21 @@ function service(): Json {
         tag: SERVICE,
         summary: 'The version of the server',
         responses: { 200: text('OK') },
+      }),
+    },
+    '/': {
+      get: operation({
+        id: 'links',
+        tag: SERVICE,
+        summary: 'Where to read on',
+        description: 'A browser is sent to `/docs`.',
+        responses: {
+          200: json(
+            'OK',
+            objectOf({ docs: { type: 'string' }, openapi: { type: 'string' }, health: { type: 'string' } }),
+          ),
+          302: { description: 'To the page.' },
+        },
       }),
     },
     '/openapi.json': {

@@ -1,5 +1,6 @@
 /** JSON Schemas (2020-12, the dialect of OpenAPI 3.1) of what the model takes and of what the protocols answer. */
 import type { ColumnType } from '@slipway/contract';
+import { cut } from '../model/cut.ts';
 import type { DescribedColumn, ModelFacts } from './facts.ts';
 
 export type Json = Record<string, unknown>;
@@ -21,7 +22,8 @@ const TYPES: Readonly<Record<ColumnType, Json>> = {
   float32: { type: 'number', format: 'float' },
   float64: { type: 'number', format: 'double' },
   int32: { type: 'integer', format: 'int32', minimum: -(2 ** 31), maximum: 2 ** 31 - 1 },
-  int64: { type: 'integer', format: 'int64', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER },
+  // Its ends are no numbers most readers of JSON could hold.
+  int64: { type: 'integer', format: 'int64' },
   string: { type: 'string' },
   bool: { type: 'boolean' },
 };
@@ -55,7 +57,7 @@ export const rowSchema = (columns: readonly DescribedColumn[], rename: (name: st
 function positionalSchema(columns: readonly DescribedColumn[]): Json {
   const values = columns.map(valueSchema);
   const names = columns.map(({ name }) => name).join(', ');
-  const description = `In this order: ${names.length <= 400 ? names : `${names.slice(0, 400)}...`}.`;
+  const description = `In this order: ${cut(names, 400, '...')}.`;
   return { type: 'array', description, prefixItems: values, minItems: values.length, maxItems: values.length };
 }
 
