@@ -40,38 +40,38 @@ const group = (
   rows: number,
   connections: number,
   extra: readonly ServerName[] = [],
-  peers = peersOf[kind],
-): Group => ({ model, kind, rows, connections, servers: ['slipway', ...extra, ...peers] });
+): Group => ({ model, kind, rows, connections, servers: ['slipway', ...extra, ...peersOf[kind]] });
 
-/** The cells that the targets speak of. */
+/** Models of which the one that our converter made of MLflow's is served too, each with the group that compares them. */
+export const CONVERTED: Partial<Readonly<Record<ModelName, Omit<Group, 'servers'>>>> = {
+  lr: { model: 'lr', kind: 'invocations-split', rows: 1, connections: 64 },
+  rf500: { model: 'rf500', kind: 'invocations-split', rows: 1, connections: 64 },
+};
+const convertedOf = (model: ModelName, kind: KindName): readonly ServerName[] =>
+  CONVERTED[model]?.kind === kind ? ['slipway-converted'] : [];
+
+/** The cells that the targets speak of. Those of the grid have all servers that it asks. */
 export function quickGroups(): Group[] {
   return [
     group('lr', 'predict', 1, 64, ['slipway-onnxruntime', 'slipway-no-log', ...FLOORS]),
-    group('lr', 'predict', 1, 1, ['bare-http'], ['express', 'fastapi-sklearn', 'fastapi-onnxruntime']),
-    group('rf100', 'predict', 1, 64, ['slipway-onnxruntime'], ['express', 'fastapi-sklearn', 'fastapi-onnxruntime']),
-    ...KINDS.filter((kind) => kind !== 'predict' && kind !== 'v2-binary').map((kind) => group('lr', kind, 1, 64)),
+    group('lr', 'predict', 1, 1, ['bare-http']),
+    group('rf100', 'predict', 1, 64, ['slipway-onnxruntime']),
+    ...KINDS.filter((kind) => kind !== 'predict' && kind !== 'v2-binary').map((kind) =>
+      group('lr', kind, 1, 64, convertedOf('lr', kind)),
+    ),
+    group('rf500', 'invocations-split', 1, 64, convertedOf('rf500', 'invocations-split')),
     // Rows that were predicted are written down too: the more of them, the more the log is of the whole.
     ...KINDS.map((kind) => group('lr', kind, 1024, 16, kind.startsWith('v2') ? ['slipway-no-log'] : [])),
   ];
 }
 
-/** Every protocol, number of rows, number of connections and model, against every peer: hours. */
+/** Every protocol, number of rows, number of connections and model, against every peer. */
 export function gridGroups(): Group[] {
   return MODELS.flatMap((model) =>
     KINDS.flatMap((kind) =>
       [1, 32, 1024].flatMap((rows) => [1, 16, 64, 256].map((connections) => group(model, kind, rows, connections))),
     ),
   );
-}
-
-/** Both, each cell once with the servers of both. */
-export function allGroups(): Group[] {
-  const merged = new Map<string, Group>();
-  for (const each of [...quickGroups(), ...gridGroups()]) {
-    const servers = new Set([...(merged.get(groupId(each))?.servers ?? []), ...each.servers]);
-    merged.set(groupId(each), { ...each, servers: [...servers] });
-  }
-  return [...merged.values()];
 }
 
 /** Groups that share servers, so that each is started once for all of them. */

@@ -15,6 +15,7 @@ function init(args)
     requests[#requests + 1] = wrk.format("POST", nil, headers, file:read(tonumber(length)))
   end
   file:close()
+  io.stderr:write("READY\n")
 end
 
 function request()

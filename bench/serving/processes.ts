@@ -75,6 +75,8 @@ export interface Process {
   readonly ticks: () => number;
   /** Of the whole tree; pages that processes share are counted for each. */
   readonly residentMb: () => number;
+  /** The highest that each process of the tree has held, summed: at least what they held at once. */
+  readonly peakMb: () => number;
   readonly pause: () => void;
   readonly resume: () => void;
   readonly stop: () => Promise<void>;
@@ -118,23 +120,24 @@ export function launch(
     pid,
     ended: () => ending,
     ticks: () => tree().reduce((sum, { ticks }) => sum + ticks, 0),
-    residentMb: () => tree().reduce((sum, each) => sum + residentMb(each.pid), 0),
+    residentMb: () => tree().reduce((sum, each) => sum + memoryMb(each.pid, 'VmRSS'), 0),
+    peakMb: () => tree().reduce((sum, each) => sum + memoryMb(each.pid, 'VmHWM'), 0),
     pause: () => signalTree(pid, 'SIGSTOP'),
     resume: () => signalTree(pid, 'SIGCONT'),
     stop: () => stop(pid, () => ending !== undefined),
   };
 }
 
-function residentMb(pid: number): number {
+function memoryMb(pid: number, line: 'VmRSS' | 'VmHWM'): number {
   try {
-    const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    const kib = new RegExp(`${line}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return (Number(kib ?? 0) * 1024) / 1e6;
   } catch {
     return 0;
   }
 }
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 1_000;
 
 /** Asks to end, and ends what is left: nothing here has anything to lose. */
 async function stop(pid: number, hasEnded: () => boolean): Promise<void> {

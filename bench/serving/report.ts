@@ -1,13 +1,14 @@
 /** docs/performance.md and its plots, from what was measured. */
-import { groupId, quickGroups, ROLE_ORDER } from './cells.ts';
+import { CONVERTED, groupId, quickGroups, ROLE_ORDER } from './cells.ts';
 import { figure, spread, table } from './figures.ts';
 import { KIND_LABELS, type KindName } from './kinds.ts';
 import { MODEL_LABELS, MODELS, type ModelName } from './models.ts';
+import { AGAIN_PACE, GRID_PACE, MOST_SECONDS, WARM_SECONDS } from './plan.ts';
 import type { GroupResult, Results, Round } from './results.ts';
 import { SERVERS, type ServerName, serverOf } from './servers.ts';
 import { interval } from './statistics.ts';
 import { type Bar, barPlot } from './svg.ts';
-import { gridCells, judge, quotient, type Target } from './targets.ts';
+import { type GridCell, gridCells, judge, quotient, type Target } from './targets.ts';
 
 export interface Report {
   readonly markdown: string;
@@ -176,6 +177,16 @@ export function startTable(starts: Results['starts']): string {
   return table(['server', 'start to first prediction, ms', 'starts', 'RSS MB, idle', 'RSS MB, after load'], rows);
 }
 
+const MARKS: Readonly<Record<GridCell['verdict'], string>> = {
+  ahead: '',
+  behind: ' **behind**',
+  undecided: ' *undecided*',
+  void: ' *void*',
+};
+
+const gridCellText = ({ ratio, peer, verdict }: GridCell): string =>
+  `${ratio ? `${spread(ratio, '×')} ` : ''}${serverOf(peer).label}${MARKS[verdict]}`;
+
 /** Rows: kinds of request and numbers of rows; columns: connections; in the cells the strongest peer. */
 function gridTables(results: Results): string {
   const cells = gridCells(results);
@@ -186,7 +197,7 @@ function gridTables(results: Results): string {
         `${KIND_LABELS[kind]}, ${rows.toLocaleString('en-US')} ${rows === 1 ? 'row' : 'rows'}`,
         ...[1, 16, 64, 256].map((connections) => {
           const cell = ofId.get(groupId({ model, kind, rows, connections }));
-          return cell ? `${spread(cell.ratio, '×')} ${serverOf(cell.peer).label}` : '';
+          return cell ? gridCellText(cell) : '';
         }),
       ]),
     );
@@ -214,6 +225,38 @@ function groupSections(results: Results): string {
       return [`### ${what}\n${plotted.join('')}${groupTable(found)}\n\n${circumstances(found)}\n`];
     })
     .join('\n');
+}
+
+/** The same model three ways: exported by hand, converted by us, and as a pickle behind MLflow's own server. */
+function conversionTable(results: Results): string {
+  const rows = MODELS.flatMap((model) => {
+    const [made, compared] = [results.conversions[model], CONVERTED[model]];
+    if (!made || !compared) return [];
+    const group = results.groups[groupId(compared)];
+    const over = (peer: ServerName): string => {
+      const found = quotient(group, ['slipway-converted', peer]);
+      return typeof found === 'string' ? found.slice(0, 60) : spread(found, '×');
+    };
+    const why = made.failure?.split('\n')[0]?.slice(0, 120);
+    const figures = why === undefined ? [figure(made.seconds), figure(made.peakMb)] : [why, ''];
+    return [[capital(MODEL_LABELS[model]), ...figures, over('slipway'), over('mlflow')]];
+  });
+  const head = ['model', 'conversion, s', 'peak MB', 'over the export by hand', 'over mlflow models serve'];
+  return rows.length === 0 ? '' : table(head, rows);
+}
+
+function conversionSection(results: Results): string {
+  const text = conversionTable(results);
+  return text === ''
+    ? ''
+    : `## Models that we converted
+What MLflow saved as a pickle, given to our converter on one processor: how long that takes, from the start of its process, and the
+memory of all its processes. Then the requests a second of Slipway with the result, over Slipway with the model exported by hand and
+over \`mlflow models serve\` of the same folder: MLflow's \`/invocations\`, 1 row, 64 connections.
+
+${text}
+
+`;
 }
 
 /** What else went on. */
@@ -278,7 +321,7 @@ ${HOW}
 the server used, by the clock of the processor, for each answer; RSS is the sum over its processes.
 
 ${groupSections(results)}
-${starts}${gridText === '' ? '' : `## The grid\nSlipway's requests a second over those of the strongest peer of each cell; below 1 the peer is ahead.\n\n${gridText}\n`}## Versions
+${conversionSection(results)}${starts}${gridText === '' ? '' : `## The grid\n${GRID}\n\n${gridText}\n`}## Versions
 ${versionsTable(results)}
 `;
   return { markdown: markdown.replace(/\n{3,}/g, '\n\n'), plots: made };
@@ -295,6 +338,13 @@ ${startTable(results.starts)}
 
 `;
 }
+
+const GRID = `Slipway's requests a second over those of the peer that is ahead or nearest in each cell. An interval is that of the lowest and the
+highest quotient of rounds: where all of it is above 1 Slipway is ahead, where all is below 1 it is behind, and else the cell is
+undecided. Rounds are short (${GRID_PACE.seconds} s, ${GRID_PACE.rounds} in turn; two for a peer that is five times apart, one for ten times); an undecided cell is measured
+again, with ${AGAIN_PACE.rounds} rounds of ${AGAIN_PACE.seconds} s of Slipway and the peers in question. A server that could not answer all its clients
+within a second has one round of up to ${MOST_SECONDS} s, which decides only where one of the two has twice the other. Who has fewer rounds than Slipway is compared by the last of
+them, so that the interval shows what Slipway's own rounds differ by.`;
 
 /** More than this of the server's processor in other hands, in any round, and ratios are those of luck. */
 const QUIET = 0.15;
@@ -318,12 +368,15 @@ const HOW = `## How it is measured
   Two requests are never compared across tables: the servers of a table are measured in turn, round by round, so that what disturbs
   the machine disturbs all of them. Those that are not being measured are stopped (SIGSTOP).
 - Before a server is measured it must give the estimator's class for each of 32 rows. A cell in which one request fails is void.
+- Servers are warm: each is kept busy for at least ${WARM_SECONDS} s before its first round (in the grid the Python servers for one), and
+  again before its first round with another number of rows.
 - Requests differ: 64 bodies of one row, 16 of 32 rows, 2 of 1,024, sent in turn.
 - Slipway is the bundle of the image with its default settings: it checks every value, counts metrics and writes its prediction log
   to a pipe. The peers run without a log of requests where they have a switch for it (FastAPI, BentoML, LitServe, MLServer, KServe, MLflow),
   with one worker, and with one thread in their numerical libraries. MLServer runs without extra worker processes, which on one
   processor only cost it; its adaptive batching is up to 64 requests within 2 ms. KServe is its Python server with the model class of
   its scikit-learn image; it has no option for its address, so its launcher binds it to the loopback.
+- What clients leave unanswered at the end of a round is done before the next one begins, or the server is started anew.
 - The same fitted estimator is behind every server: scikit-learn where the server runs Python models, its skl2onnx export elsewhere.
   In V2 only the class is asked for, as that is what the peers answer.
 - "bare node:http, our pipeline" is Slipway's own reading, scoring and printing under a server of thirty lines without metrics, log,

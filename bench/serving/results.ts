@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { type Group, groupId } from './cells.ts';
+import { MODELS } from './models.ts';
 import { SERVERS } from './servers.ts';
 
 const Round = z.object({
@@ -29,13 +30,16 @@ const GroupResult = z.object({
   /** What was measured: another build of ours is measured again. */
   build: z.string(),
   date: z.string(),
+  /** The pace: how long and how many its rounds were to be. Slow servers, and those far apart, have had fewer. */
   seconds: z.number(),
+  rounds: z.number().default(0),
   loadAverage: z.number(),
   /** What computed the model in ours. */
   engine: z.string().optional(),
   cells: z.partialRecord(z.enum(SERVERS), Cell),
 });
 export type GroupResult = z.infer<typeof GroupResult>;
+type Paced = Pick<GroupResult, 'seconds' | 'rounds'>;
 
 const StartResult = z.object({
   date: z.string(),
@@ -46,6 +50,15 @@ const StartResult = z.object({
   failure: z.string().optional(),
 });
 export type StartResult = z.infer<typeof StartResult>;
+
+const Conversion = z.object({
+  date: z.string(),
+  /** What was measured: another converter is measured again. */
+  build: z.string(),
+  seconds: z.number(),
+  peakMb: z.number(),
+  failure: z.string().optional(),
+});
 
 const Machine = z.object({
   processor: z.string(),
@@ -63,12 +76,13 @@ const Results = z.object({
   groups: z.record(z.string(), GroupResult),
   starts: z.partialRecord(z.enum(SERVERS), StartResult),
   startsBuild: z.string().optional(),
+  conversions: z.partialRecord(z.enum(MODELS), Conversion).default({}),
 });
 export type Results = z.infer<typeof Results>;
 
 /** Empty when there is no file, or when it was written on another machine. */
 export function readResults(path: string, machine: Machine): Results {
-  const empty: Results = { machine, versions: {}, groups: {}, starts: {} };
+  const empty: Results = { machine, versions: {}, groups: {}, starts: {}, conversions: {} };
   if (!existsSync(path)) return empty;
   const found = Results.parse(JSON.parse(readFileSync(path, 'utf8')));
   const isSame = found.machine.processor === machine.processor && found.machine.cores === machine.cores;
@@ -82,12 +96,12 @@ export function writeResults(path: string, results: Results): void {
   renameSync(`${path}.part`, path);
 }
 
-/** Whether a group needs no more measuring: every server has its rounds, of this build. */
-export function isMeasured(results: Results, group: Group, build: string, rounds: number): boolean {
+/** Whether a group needs no more measuring: every server has figures, of this build, at this pace or a longer one. */
+export function isMeasured(results: Results, group: Group, build: string, pace: Paced): boolean {
   const found = results.groups[groupId(group)];
-  if (found?.build !== build) return false;
+  if (found?.build !== build || found.seconds < pace.seconds || found.rounds < pace.rounds) return false;
   return group.servers.every((name) => {
     const cell = found.cells[name];
-    return cell !== undefined && cell.failure === undefined && cell.rounds.length >= rounds;
+    return cell !== undefined && cell.failure === undefined && cell.rounds.length > 0;
   });
 }

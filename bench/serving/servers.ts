@@ -1,11 +1,12 @@
 /** Every server of the comparison: how it is started, which kinds of request it answers, and what it is made of. */
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { artifactDigest, EXAMPLES_FILE, SIGNATURE_FILE, shortHash } from '@slipway/contract';
 import { fileEntry } from '../../serving-image/test/folder.ts';
 import { serveEnv } from '../../serving-image/test/program.ts';
 import { run } from '../../test/cluster/exec.ts';
 import { pythonWith } from '../../test/conformance/venv.ts';
+import { CONVERTED_FILES, ensureConverted } from './conversion.ts';
 import type { KindName } from './kinds.ts';
 import { type Model, requirementsOf } from './models.ts';
 import { type Command, freePort } from './processes.ts';
@@ -14,6 +15,7 @@ export const SERVERS = [
   'slipway',
   'slipway-onnxruntime',
   'slipway-no-log',
+  'slipway-converted',
   'bare-http',
   'constant',
   'raw-net',
@@ -68,9 +70,7 @@ function imageEnv(): Record<string, string> {
 }
 
 /** The model as our trainer publishes one: with its signature and examples. */
-function slipwayFolder({ folder, facts }: Model, scratch: string) {
-  const dir = join(scratch, 'model');
-  mkdirSync(dir, { recursive: true });
+function published({ folder, facts }: Model): Record<string, Buffer> {
   const { features, labels, rows, classes, outputs } = facts;
   const [label, probabilities] = outputs as [string, string];
   const signature = {
@@ -84,22 +84,35 @@ function slipwayFolder({ folder, facts }: Model, scratch: string) {
     inputs: rows.slice(0, 5).map((row) => Object.fromEntries(features.map((name, i) => [name, row[i]]))),
     outputs: { [label]: classes.slice(0, 5) },
   };
-  const contents = {
+  return {
     'model.onnx': readFileSync(join(folder, 'model.onnx')),
     [SIGNATURE_FILE]: Buffer.from(JSON.stringify(signature)),
     [EXAMPLES_FILE]: Buffer.from(JSON.stringify(examples)),
   };
+}
+
+/** What our converter made of the model as MLflow saved it. */
+async function converted(model: Model): Promise<Record<string, Buffer>> {
+  const folder = await ensureConverted(await ensureMlflow(model));
+  return Object.fromEntries(CONVERTED_FILES.map((name) => [name, readFileSync(join(folder, name))]));
+}
+
+type Contents = Readonly<Record<string, Buffer>>;
+
+function modelFolder(contents: Contents, scratch: string) {
+  const dir = join(scratch, 'model');
+  mkdirSync(dir, { recursive: true });
   for (const [name, content] of Object.entries(contents)) writeFileSync(join(dir, name), content);
   const files = Object.entries(contents).map(([name, content]) => fileEntry(name, content));
   const digest = artifactDigest(files);
   return { dir, files, digest, artifact: { namespace: 'bench', uri: 's3://bench/bench/1/r/model', files, digest } };
 }
 
-function slipwayEnv(model: Model, port: number, scratch: string, settings: object): Record<string, string> {
+function slipwayEnv(contents: Contents, port: number, scratch: string, settings: object): Record<string, string> {
   return {
     ...basicEnv(scratch),
     ...imageEnv(),
-    ...serveEnv(slipwayFolder(model, scratch)),
+    ...serveEnv(modelFolder(contents, scratch)),
     MODEL_NAME: NAME,
     MODEL_VERSION: '1',
     PORT: String(port),
@@ -109,11 +122,11 @@ function slipwayEnv(model: Model, port: number, scratch: string, settings: objec
 
 /** The bundle, which is what the image runs. */
 const slipway =
-  (settings: object): Server['command'] =>
+  (settings: object, contents: (model: Model) => Contents | Promise<Contents> = published): Server['command'] =>
   async (model, port, scratch) => ({
     command: process.execPath,
     args: [join(root, 'serving-image/dist/main.mjs'), 'serve'],
-    env: slipwayEnv(model, port, scratch, settings),
+    env: slipwayEnv(await contents(model), port, scratch, settings),
     cwd: scratch,
   });
 
@@ -123,7 +136,7 @@ const floor =
   async (model, port, scratch) => ({
     command: process.execPath,
     args: [join(here, 'servers', file)],
-    env: slipwayEnv(model, port, scratch, {}),
+    env: slipwayEnv(published(model), port, scratch, {}),
     cwd: scratch,
   });
 
@@ -209,9 +222,25 @@ const mlserver = (modelSettings: object) =>
     },
   );
 
-/** Saved once for a version of MLflow, beside the model it was saved from. */
-const mlflowFolder = ({ folder }: Model): string =>
-  join(folder, `mlflow-${shortHash(readFileSync(requirementsOf('mlflow'), 'utf8'), 12)}`);
+const saveMlflow = join(peers, 'save_mlflow.py');
+
+/** Saved once for a version of MLflow and of the script, beside the model it was saved from. */
+const mlflowFolder = ({ folder }: Model): string => {
+  const made = [requirementsOf('mlflow'), saveMlflow].map((file) => readFileSync(file, 'utf8')).join();
+  return join(folder, `mlflow-${shortHash(made, 12)}`);
+};
+
+/** The folder that `mlflow models serve` and our converter are given. */
+export async function ensureMlflow(model: Model): Promise<string> {
+  const saved = mlflowFolder(model);
+  if (existsSync(saved)) return saved;
+  const part = `${saved}.part`;
+  rmSync(part, { recursive: true, force: true });
+  const env = { MODEL_DIR: model.folder, PYTHONPATH: peers, MLFLOW_DISABLE_TELEMETRY: 'true' };
+  await run(await pythonWith(requirementsOf('mlflow')), [saveMlflow, part], { env });
+  renameSync(part, saved);
+  return saved;
+}
 
 const mlflow = python(
   'mlflow',
@@ -220,12 +249,8 @@ const mlflow = python(
     ...['-h', '127.0.0.1', '-p', String(port), '-w', '1'],
   ],
   { UVICORN_ACCESS_LOG: 'false', MLFLOW_DISABLE_TELEMETRY: 'true' },
-  async (interpreter, model, scratch, env) => {
-    const saved = mlflowFolder(model);
-    if (existsSync(saved)) return;
-    const part = join(scratch, 'mlflow');
-    await run(interpreter, [join(peers, 'save_mlflow.py'), part], { env, cwd: scratch });
-    cpSync(part, saved, { recursive: true });
+  async (_, model) => {
+    await ensureMlflow(model);
   },
 );
 
@@ -262,6 +287,13 @@ const described: Readonly<Record<ServerName, Described>> = {
     role: 'variant',
     kinds: ALL_OF_OURS,
     command: slipway({ predictionLog: { enabled: false } }),
+    versions: slipwayVersions,
+  },
+  'slipway-converted': {
+    label: "Slipway, our converter's ONNX",
+    role: 'variant',
+    kinds: ALL_OF_OURS,
+    command: slipway({}, converted),
     versions: slipwayVersions,
   },
   'bare-http': {
@@ -383,6 +415,9 @@ const described: Readonly<Record<ServerName, Described>> = {
     versions: pythonVersions('mlflow', 'mlflow', 'uvicorn', 'pandas', 'scikit-learn'),
   },
 };
+
+/** Compiled while it runs, so that it must be warm; the others are written in Python. */
+export const isOfNode = (name: ServerName): boolean => described[name].role !== 'peer' || name === 'express';
 
 /** By name. */
 export const serverOf = (name: ServerName): Server => ({ name, model: NAME, output: 'label', ...described[name] });

@@ -16,6 +16,8 @@ test('a ratio compares the rounds that ran one after the other: a machine that s
   assert.deepEqual(ratio([100, 50, 100], [10, 5, 10]), { median: 10, low: 10, high: 10 });
 });
 
-test('a round that one of the two lacks is left out', () => {
-  assert.deepEqual(ratio([20, 30, 40], [10, 10]), { median: 2.5, low: 2, high: 3 });
+test('who had fewer rounds is compared by the last of them, and none by nothing', () => {
+  assert.deepEqual(ratio([20, 30, 40], [5, 10]), { median: 4, low: 3, high: 4 });
+  assert.deepEqual(ratio([20], [10, 5]), { median: 3, low: 2, high: 4 });
+  assert.throws(() => ratio([1], []), /no rounds/);
 });

@@ -23,9 +23,11 @@ export function interval(values: readonly number[]): Interval {
 
 /**
  * How many times as much `ours` is as `theirs`. Rounds are taken in turn, so that the n-th of both saw the same machine:
- * the interval is that of the quotients of each round.
+ * the interval is that of the quotients of each round. Who had fewer rounds is compared by the last of them.
  */
 export function ratio(ours: readonly number[], theirs: readonly number[]): Interval {
-  const rounds = Math.min(ours.length, theirs.length);
-  return interval(Array.from({ length: rounds }, (_, i) => (ours[i] as number) / (theirs[i] as number)));
+  if (ours.length === 0 || theirs.length === 0) throw new Error('a ratio of no rounds');
+  const at = (values: readonly number[], i: number): number => values[Math.min(i, values.length - 1)] as number;
+  const rounds = Math.max(ours.length, theirs.length);
+  return interval(Array.from({ length: rounds }, (_, i) => at(ours, i) / at(theirs, i)));
 }

@@ -1,6 +1,8 @@
 /** What the figures must show, judged on what was measured. Printed and written down; never a test. */
-import { gridGroups, groupId, peersOf } from './cells.ts';
+import { CONVERTED, type Group, gridGroups, groupId, peersOf } from './cells.ts';
 import { KIND_LABELS, KINDS } from './kinds.ts';
+import { MODEL_LABELS, MODELS, type ModelName } from './models.ts';
+import { AGAIN_PACE, QUICK_PACE, type Verdict, verdict, type Work } from './plan.ts';
 import type { GroupResult, Results } from './results.ts';
 import { SERVERS, type ServerName, serverOf } from './servers.ts';
 import { type Interval, interval, ratio } from './statistics.ts';
@@ -10,7 +12,7 @@ export interface Target {
   readonly wanted: string;
   /** Absent: not measured. */
   readonly got?: Interval;
-  readonly unit: '×' | 'ms' | 'MB' | 'cells';
+  readonly unit: '×' | 'ms' | 's' | 'MB' | 'cells';
   /** The same of processor time for each request, which company on the machine hardly changes. */
   readonly byProcessor?: Interval;
   readonly state: 'met' | 'missed' | 'open';
@@ -104,6 +106,7 @@ export function judge(results: Results): Target[] {
     binary(results),
     grid(results),
     ...startAndMemory(results),
+    ...conversions(results),
   ];
 }
 
@@ -136,41 +139,101 @@ function binary(results: Results): Target {
   return judged(what, bound, '×', { median: a.median / b.median, low: a.low / b.high, high: a.high / b.low });
 }
 
-/** A cell of the grid against its strongest peer. */
+/** A cell of the grid against the peer that is ahead of us, or nearest to it. */
 export interface GridCell {
   readonly id: string;
+  /** `void`: it was measured, and a request failed. */
+  readonly verdict: Verdict | 'void';
   readonly peer: ServerName;
-  readonly ratio: Interval;
+  readonly ratio?: Interval;
+  readonly why?: string;
 }
 
-/** Every cell of the grid that has been measured, in its order, against the peer that is nearest or ahead. */
+const SEVERITY: readonly GridCell['verdict'][] = ['behind', 'undecided', 'ahead', 'void'];
+
+/** How a group stands against each of its peers. */
+function against(id: string, found: GroupResult | undefined): (GridCell & { readonly peer: ServerName })[] {
+  const roundsOf = (name: ServerName): number => found?.cells[name]?.rounds.length ?? 0;
+  return peersIn(found).map((peer) => {
+    const ratio = quotient(found, ['slipway', peer]);
+    if (typeof ratio === 'string') return { id, peer, verdict: 'void', why: ratio };
+    return { id, peer, ratio, verdict: verdict(ratio, Math.min(roundsOf('slipway'), roundsOf(peer))) };
+  });
+}
+
+/**
+ * Every cell of the grid that has been measured, in its order, against the peer that is nearest or ahead. A peer whose
+ * requests fail is ahead of nobody; a cell is void when ours failed, or every peer.
+ */
 export function gridCells(results: Results): GridCell[] {
   return gridGroups().flatMap((group) => {
-    const found = results.groups[groupId(group)];
-    const against = peersIn(found).flatMap((peer) => {
-      const quotientHere = quotient(found, ['slipway', peer]);
-      return typeof quotientHere === 'string' ? [] : [{ id: groupId(group), peer, ratio: quotientHere }];
-    });
-    const nearest = against.toSorted((a, b) => a.ratio.median - b.ratio.median)[0];
+    const cells = against(groupId(group), results.groups[groupId(group)]);
+    const order = (cell: GridCell): number => SEVERITY.indexOf(cell.verdict);
+    const middle = (cell: GridCell): number => cell.ratio?.median ?? 0;
+    const nearest = cells.toSorted((a, b) => order(a) - order(b) || middle(a) - middle(b))[0];
     return nearest ? [nearest] : [];
   });
 }
 
+/** What short rounds left undecided, measured longer: Slipway and the peers in question. */
+export function undecidedWork(results: Results, groups: readonly Group[], build: string): Work[] {
+  return groups.flatMap((group): Work[] => {
+    const found = results.groups[groupId(group)];
+    if (found?.build !== build || found.seconds >= QUICK_PACE.seconds) return [];
+    const close = against(groupId(group), found).filter((cell) => cell.verdict === 'undecided');
+    const servers: ServerName[] = ['slipway', ...close.map(({ peer }) => peer)];
+    return close.length === 0 ? [] : [{ group: { ...group, servers }, pace: AGAIN_PACE, isAgain: true }];
+  });
+}
+
+const toldCell = ({ id, peer, ratio, why }: GridCell): string =>
+  `${id} (${labelOf(peer)}, ${ratio ? `${ratio.median.toFixed(2)}×, ${ratio.low.toFixed(2)}–${ratio.high.toFixed(2)}` : why})`;
+
 function grid(results: Results): Target {
   const all = gridGroups().length;
   const cells = gridCells(results);
-  const behind = cells.filter((cell) => cell.ratio.median < 1);
-  const listed = behind.map((cell) => `${cell.id} (${labelOf(cell.peer)}, ${cell.ratio.median.toFixed(2)}×)`);
+  const of = (which: GridCell['verdict']): GridCell[] => cells.filter((cell) => cell.verdict === which);
+  const behind = of('behind').length;
   const isWhole = cells.length === all;
-  const note = [...listed, ...(isWhole ? [] : ['`--grid` measures the rest'])].join('; ');
+  const told = (['behind', 'undecided', 'void'] as const).flatMap((which) =>
+    of(which).length === 0 ? [] : [`${which}: ${of(which).map(toldCell).join(', ')}`],
+  );
+  const note = [...told, ...(isWhole ? [] : ['`--grid` measures the rest'])].join('; ');
+  const unclear = of('undecided').length + of('void').length;
   return {
     what: `cells of the grid where a peer is ahead in the same protocol (${cells.length} of ${all} measured)`,
     wanted: '0 cells',
     unit: 'cells',
-    ...(cells.length > 0 && { got: { median: behind.length, low: behind.length, high: behind.length } }),
-    state: behind.length > 0 ? 'missed' : isWhole ? 'met' : 'open',
+    ...(cells.length > 0 && { got: { median: behind, low: behind, high: behind + unclear } }),
+    state: behind > 0 ? 'missed' : isWhole && unclear === 0 ? 'met' : 'open',
     ...(note !== '' && { note }),
   };
+}
+
+/** What a conversion may take. Nobody has set a bound for the memory of the small one. */
+const CONVERSION_BOUNDS: Partial<Record<ModelName, { readonly seconds: number; readonly megabytes?: number }>> = {
+  lr: { seconds: 15 },
+  rf500: { seconds: 60, megabytes: 2000 },
+};
+const CONVERTED_AT_LEAST = 0.9;
+
+function conversions(results: Results): Target[] {
+  return MODELS.flatMap((model) => {
+    const [bounds, group] = [CONVERSION_BOUNDS[model], CONVERTED[model]];
+    if (!bounds || !group) return [];
+    const made = results.conversions[model];
+    const of = (value: number | undefined) =>
+      made?.failure?.split('\n')[0] ?? (value === undefined ? NOT_MEASURED : interval([value]));
+    const what = `conversion of ${MODEL_LABELS[model]}`;
+    const ratioHere = quotient(results.groups[groupId(group)], ['slipway-converted', 'slipway']);
+    return [
+      judged(`${what}: time`, { atMost: bounds.seconds }, 's', of(made?.seconds)),
+      ...(bounds.megabytes === undefined
+        ? []
+        : [judged(`${what}: peak of memory`, { atMost: bounds.megabytes }, 'MB', of(made?.peakMb))]),
+      judged(`${what}: requests/s over the export by hand`, { atLeast: CONVERTED_AT_LEAST }, '×', ratioHere),
+    ];
+  });
 }
 
 function startAndMemory(results: Results): Target[] {

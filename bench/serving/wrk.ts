@@ -55,19 +55,28 @@ export interface LoadOptions {
   readonly processor: number;
 }
 
-/** One thread, so many connections kept busy for so long. */
+/** wrk knows whole seconds only: it is told to stop, as by Ctrl-C, and would stop by itself so much later. */
+const SPARE_SECONDS = 30;
+/** Printed by post.lua when it has read its requests. */
+const READY = 'READY';
+
+/** One thread, so many connections kept busy for so long, to a tenth of a second; what counts is how long it really was. */
 export async function drive(options: LoadOptions): Promise<Load> {
   const { url, requests, connections, seconds, processor } = options;
   const headers = Object.entries(options.headers).map(([name, value]) => `${name}=${value}`);
-  const wrk = ['wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '--latency'];
+  const duration = `-d${Math.ceil(seconds) + SPARE_SECONDS}s`;
+  const wrk = ['wrk', '-t1', `-c${connections}`, duration, '--timeout', '60s', '--latency'];
   const script = ['-s', join(import.meta.dirname, 'post.lua'), url, '--', requests, ...headers];
   const child = spawn('taskset', ['-c', String(processor), ...wrk, ...script], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
+  let end: NodeJS.Timeout | undefined;
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;
+      if (output.includes(READY)) end ??= setTimeout(() => child.kill('SIGINT'), seconds * 1000);
     });
   await once(child, 'close');
+  clearTimeout(end);
   return parseWrk(output);
 }
 

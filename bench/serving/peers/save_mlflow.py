@@ -1,4 +1,7 @@
-"""Saves the estimator as an MLflow model with named columns: save_mlflow.py FOLDER."""
+"""Saves the estimator as an MLflow model with named columns, as a pickle: save_mlflow.py FOLDER.
+
+skops, which newer versions take by default, asks for a list of trusted types as soon as there is a tree.
+"""
 
 import sys
 
@@ -13,4 +16,10 @@ model = estimator()
 # Fitted on an array; named columns would be warned of otherwise.
 model.feature_names_in_ = np.array(FEATURES, dtype=object)
 rows = pd.DataFrame(FACTS["rows"][:5], columns=FEATURES)
-mlflow.sklearn.save_model(model, sys.argv[1], signature=infer_signature(rows, model.predict(rows)), pip_requirements=[])
+mlflow.sklearn.save_model(
+    model,
+    sys.argv[1],
+    signature=infer_signature(rows, model.predict(rows)),
+    pip_requirements=[],
+    serialization_format="cloudpickle",
+)
