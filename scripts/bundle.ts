@@ -8,6 +8,8 @@ import { build, type Plugin } from 'esbuild';
 
 interface Bundle {
   readonly workspace: string;
+  /** Programs beside `main`, by the name of their file: each is whole, and so holds nothing but what it needs. */
+  readonly entries?: Readonly<Record<string, string>>;
   /** Packages that stay outside the bundle because they hold native code. */
   readonly external?: readonly string[];
   /** Files beside the bundle: [from, to below dist]. */
@@ -23,6 +25,7 @@ const bundles: readonly Bundle[] = [
   { workspace: 'trainer-image', copies: [['trainer-image/data', 'data']] },
   {
     workspace: 'serving-image',
+    entries: { proof: 'src/model/worker/proof-entry.ts' },
     external: ['onnxruntime-node'],
     // The package carries binaries for five platforms (288 MB); an image needs one.
     copies: [
@@ -56,25 +59,44 @@ const lazyExports: Plugin = {
   },
 };
 
-async function bundle({ workspace, external = [], copies = [] }: Bundle): Promise<void> {
+/**
+ * The contract's schemas are made when their module is read, which takes 50 ms: only for programs that use one.
+ */
+const pureContract: Plugin = {
+  name: 'pure-contract',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^(?:@slipway\/contract$|\.\/)/ }, async ({ path, pluginData, ...from }) => {
+      const isContract = path.startsWith('@') || /\/contract\/src\/[^/]+\.ts$/.test(from.importer);
+      if (pluginData === pureContract || !isContract) return undefined;
+      return { ...(await resolve(path, { ...from, pluginData: pureContract })), sideEffects: false };
+    });
+  },
+};
+
+async function bundle({ workspace, entries, external = [], copies = [] }: Bundle): Promise<void> {
   const out = join(workspace, 'dist');
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  await build({
-    entryPoints: [join(workspace, 'src/main.ts')],
-    outfile: join(out, 'main.mjs'),
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    plugins: [lazyExports],
-    target: 'node24',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    legalComments: 'external',
-    logLevel: 'warning',
-    external: [...external],
-    banner: { js: banner },
-  });
+  for (const [name, file] of Object.entries({ main: 'src/main.ts', ...entries })) {
+    await build({
+      entryPoints: { [name]: join(workspace, file) },
+      outdir: out,
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      // What a command imports for itself is read when it is given.
+      splitting: true,
+      platform: 'node',
+      format: 'esm',
+      plugins: [lazyExports, pureContract],
+      target: 'node24',
+      minifySyntax: true,
+      minifyWhitespace: true,
+      legalComments: 'external',
+      logLevel: 'warning',
+      external: [...external],
+      banner: { js: banner },
+    });
+  }
   for (const [from, to] of copies) if (existsSync(from)) cpSync(from, join(out, to), { recursive: true });
 }
 

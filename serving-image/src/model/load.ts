@@ -2,23 +2,24 @@
 import { join } from 'node:path';
 import type { ArtifactFile, EngineChoice, Examples, ModelSignature } from '@slipway/contract';
 import { bindInputs, type EncodeRows, inputIndex } from './binding.ts';
-import { chooseCompiled } from './compiled/choose.ts';
+import { chooseCompiled, RUNTIME_IS_FASTER } from './compiled/choose.ts';
 import { deriveSignature } from './derive-signature.ts';
 import type { EngineName } from './engine.ts';
 import { modelFileOf, readExamples, readSignature } from './files.ts';
-import { readMLmodel } from './mlmodel.ts';
+import { type MLmodelColumn, readMLmodel } from './mlmodel.ts';
 import type { ModelSummary } from './onnx/inspect.ts';
-import { type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes.ts';
+import { type Categories, type ClassList, categoriesByTensor, classesOfModel } from './onnx/nodes.ts';
 import { readingFile } from './onnx/reading.ts';
 import { planZipMaps, type ZipMapPlan } from './onnx/zip-map.ts';
 import { bindOutputs, type ReadOutputs } from './outputs.ts';
 import { fixedRows } from './rows.ts';
-import { batchEqualsSingles, probeRows, selfTest } from './self-test.ts';
-import type { Session } from './session.ts';
+import { batchEqualsSingles, probeRows, selfTest, type TestRows } from './self-test.ts';
+import type { ModelSource, Session } from './session.ts';
 import type { TensorSpec } from './tensor.ts';
-import { tensorRules } from './tensor-rules.ts';
+import { type TensorRules, tensorRules } from './tensor-rules.ts';
 import { inspectPath } from './worker/inspection.ts';
 import { openPlaced } from './worker/placement.ts';
+import { openProof, type ProofSession, RefusedApartError } from './worker/proof-process.ts';
 
 export interface LoadedModel {
   /** What computes it; with `compiled` its `run` answers at once for all but large batches. */
@@ -51,7 +52,10 @@ export interface LoadOptions {
   readonly described?: ModelSignature | undefined;
   /** The runtime when absent: what is judged is what every engine must equal. */
   readonly engine?: EngineChoice;
-  /** A heavy model may compute on a thread of its own; told when that thread is lost. Absent: it may not. */
+  /**
+   * A heavy model may compute on a thread of its own, and a compiled one be proven in a process of its own; told when that
+   * thread is lost. Absent: all happens here.
+   */
   readonly apart?: (error: Error) => void;
 }
 
@@ -62,6 +66,40 @@ export async function loadModel(
   threads: number,
   { described, engine = 'onnxruntime', apart }: LoadOptions = {},
 ): Promise<LoadedModel> {
+  const found = await findModel(dir, files, threads, described);
+  // First what computes it in plain JavaScript; what cannot be stays with the runtime, on this thread or one of its own.
+  const early = apart && engine !== 'onnxruntime' ? await loadWithoutRuntime(found, engine) : undefined;
+  if (early && 'loaded' in early) return early.loaded;
+  const session = await openPlaced(found.source, apart);
+  const { usual, rules, rows } = await show(found, session);
+  const { path, plan } = found.source;
+  const given = usual.encode(realRows(rows));
+  const choice = early ?? (await chooseCompiled(engine, { path, zipMaps: plan, session, rules, given }));
+  if ('compiled' in choice) {
+    const { session: compiled, reason, microsPerRow } = choice.compiled;
+    return { ...usual, engine: 'compiled', engineReason: reason, microsPerRow, session: compiled };
+  }
+  await session.moveIfSlow(usual.encode(oneRun(session.inputs, rows.probes)));
+  const placed = session.placement();
+  return { ...usual, engine: placed.engine, engineReason: `${placed.reason}; ${choice.refused}`, session };
+}
+
+/** What the files say. */
+interface Found {
+  readonly source: ModelSource;
+  readonly given: ModelSignature | undefined;
+  readonly examples: Examples | undefined;
+  readonly columns: readonly MLmodelColumn[] | undefined;
+  readonly classes: ClassList | undefined;
+  readonly categories: ReadonlyMap<string, Categories>;
+}
+
+async function findModel(
+  dir: string,
+  files: readonly ArtifactFile[],
+  threads: number,
+  described: ModelSignature | undefined,
+): Promise<Found> {
   const mlmodel = await readMLmodel(dir);
   const path = join(dir, modelFileOf(files, mlmodel));
   const given = (await readSignature(dir)) ?? described;
@@ -72,9 +110,23 @@ export async function loadModel(
     plan: planZipMaps(bytes),
   }));
   const outputNames = new Map([...(plan?.tables ?? [])].map(([table, { name }]) => [table, name]));
-  const session = await openPlaced({ threads, path, ...(plan && { plan }), outputNames }, apart);
+  const source = { threads, path, ...(plan && { plan }), outputNames };
+  return { source, given, examples, columns: mlmodel?.columns, classes, categories };
+}
+
+/** What was bound to a session that has shown that it predicts. */
+interface Shown {
+  readonly usual: Omit<LoadedModel, 'engine' | 'engineReason' | 'microsPerRow' | 'session'>;
+  readonly rules: readonly TensorRules[];
+  readonly rows: TestRows;
+}
+
+async function show(
+  { source: { plan }, given, examples, columns, classes, categories }: Found,
+  session: Session,
+): Promise<Shown> {
   const labels = labelsByOutput(session.outputs, classes, plan);
-  const hints = { labels, ...(mlmodel?.columns && { columns: mlmodel.columns }) };
+  const hints = { labels, ...(columns && { columns }) };
   const signature = given ?? deriveSignature(session.inputs, session.outputs, hints);
   const encode = bindInputs(signature, session.inputs, categories);
   const read = bindOutputs(signature, session.outputs, classes?.labels);
@@ -85,22 +137,37 @@ export async function loadModel(
   const canCoalesce = await batchEqualsSingles(session, encode, rows);
   const isDerived = given === undefined;
   const usual = { signature, isDerived, examples, classes: classes?.labels, encode, read, canCoalesce };
-  // First what computes it in plain JavaScript; what cannot be stays with the runtime, on this thread or one of its own.
-  const choice = await chooseCompiled(engine, {
-    path,
-    zipMaps: plan,
-    session,
-    rules: tensorRules(signature, session.inputs),
-    given: encode([...(examples?.inputs ?? []), ...rows.probes]),
-  });
-  if ('compiled' in choice) {
-    const { session: compiled, reason, microsPerRow } = choice.compiled;
-    return { ...usual, engine: 'compiled', engineReason: reason, microsPerRow, session: compiled };
-  }
-  await session.moveIfSlow(encode(oneRun(session.inputs, rows.probes)));
-  const placed = session.placement();
-  return { ...usual, engine: placed.engine, engineReason: `${placed.reason}; ${choice.refused}`, session };
+  return { usual, rules: tensorRules(signature, session.inputs), rows };
 }
+
+/**
+ * The model compiled, and proven equal to a runtime that this process never holds. Undefined where the runtime is needed
+ * beside it, and where anything fails: it is then loaded here, and fails here in its own words if it must.
+ */
+async function loadWithoutRuntime(
+  found: Found,
+  engine: EngineChoice,
+): Promise<{ readonly loaded: LoadedModel } | { readonly refused: string } | undefined> {
+  let session: ProofSession | undefined;
+  try {
+    session = await openProof(found.source);
+    const { usual, rules, rows } = await show(found, session);
+    const { score, reason, microsPerRow, mostRows } = await session.prove(rules, usual.encode(realRows(rows)));
+    const isForced = engine === 'compiled';
+    if (!isForced && mostRows < 1) return { refused: RUNTIME_IS_FASTER };
+    if (!isForced && mostRows !== Number.POSITIVE_INFINITY) return undefined;
+    const { inputs, outputs } = session;
+    const compiled = { inputs, outputs, run: score, release: async () => undefined };
+    return { loaded: { ...usual, engine: 'compiled', engineReason: reason, microsPerRow, session: compiled } };
+  } catch (error) {
+    return error instanceof RefusedApartError && engine !== 'compiled' ? { refused: error.message } : undefined;
+  } finally {
+    // Nobody waits for the end of a process that is not asked any more.
+    void session?.release();
+  }
+}
+
+const realRows = ({ examples, probes }: TestRows): readonly unknown[] => [...(examples?.inputs ?? []), ...probes];
 
 /** The fewest rows that can be run. */
 const oneRun = (inputs: readonly TensorSpec[], [row]: readonly object[]): readonly unknown[] =>

@@ -28,6 +28,9 @@ export interface CompiledSession {
   readonly microsPerRow: number;
 }
 
+/** Why a model that could be compiled is not, for people. */
+export const RUNTIME_IS_FASTER = 'onnxruntime is faster for this model';
+
 /** A scorer, or why the runtime computes. */
 export type Choice = { readonly compiled: CompiledSession } | { readonly refused: string };
 
@@ -36,11 +39,11 @@ export type Choice = { readonly compiled: CompiledSession } | { readonly refused
  * (UnsupportedOperator, ParityFailed) where that does not work; with `onnxruntime` nothing is tried.
  */
 export async function chooseCompiled(choice: EngineChoice, model: ToCompile): Promise<Choice> {
-  if (choice === 'onnxruntime') return { refused: 'asked for' };
+  if (choice === 'onnxruntime') return { refused: 'engine onnxruntime was asked for, so nothing was compiled' };
   try {
     const proven = await tryCompiling(model);
     const isForced = choice === 'compiled';
-    if (proven.mostRows < 1 && !isForced) return { refused: 'onnxruntime is faster for this model' };
+    if (proven.mostRows < 1 && !isForced) return { refused: RUNTIME_IS_FASTER };
     return { compiled: await sessionOf(proven, model.session, isForced) };
   } catch (error) {
     if (!isRefusal(error)) throw error;

@@ -3,10 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { FailureError } from '../../failure.ts';
 import type { Report, ThreadData } from './messages.ts';
 
-/** One file holds the whole bundled program; its sources have an entry for the thread. */
-export const ENTRY = import.meta.url.endsWith('.ts')
-  ? new URL('./entry.ts', import.meta.url)
-  : new URL(import.meta.url);
+/** The bundled program sees for itself that it runs in a thread; its sources have an entry for that. */
+export const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './entry.ts' : './main.mjs', import.meta.url);
 
 /** `ended` resolves when the thread is gone, however it went. */
 export function startThread(workerData: ThreadData, entry = ENTRY): { worker: Worker; ended: Promise<unknown> } {
