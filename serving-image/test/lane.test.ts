@@ -163,6 +163,41 @@ test('a body that does not come is waited for no longer than by the long way', a
   assert.match(client.received(), /^HTTP\/1\.1 408 |^$/);
 });
 
+test('a connection on which nothing is ever asked is ended', async () => {
+  const here = await serveHere(context, iris, { requestTimeoutMs: 300 });
+  const client = await wire(context, here.port);
+  await client.closed;
+});
+
+test("what comes after the last answer is nobody's", async () => {
+  const here = await serveHere(context, iris, { engine: 'onnxruntime' });
+  const client = await wire(context, here.port);
+  await ask(client, request(BODY));
+  here.state.isDraining = true;
+  client.socket.write(request(BODY));
+  await new Promise((resolve) => setImmediate(resolve));
+  client.socket.write(request(bodyOf(OTHER)));
+  await client.closed;
+  const answers = answersIn(client.received());
+  assert.equal(answers.length, 2);
+  assert.match(answers[1] as string, /connection: close/);
+});
+
+test('requests sent one by one without waiting are answered in their order, while each takes a turn of its own', async () => {
+  const here = await serveHere(context, iris, { engine: 'onnxruntime' });
+  const client = await wire(context, here.port);
+  const flowers = Array.from({ length: 40 }, (_, i) => (i % 3 === 0 ? OTHER : FLOWER));
+  for (const flower of flowers) {
+    client.socket.write(request(bodyOf(flower)));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  const answers = answersIn(await client.answers(40));
+  assert.deepEqual(
+    answers.map(idIn),
+    flowers.map((flower) => irisScores(flower).id),
+  );
+});
+
 test('whoever does not read their answers is not read either', async () => {
   const here = await serveHere(context, iris, { engine: 'compiled' });
   const client = await wire(context, here.port);

@@ -32,7 +32,10 @@ export class LaneConnection {
   /** What came meanwhile. */
   #later: Buffer | undefined;
   #hasAsked = false;
+  /** The client sends no more. */
   #hasEnded = false;
+  /** The last answer was given: what still comes is nobody's. */
+  #isOver = false;
   /** When something last happened, by `performance.now()`. */
   #lastAt = performance.now();
 
@@ -43,6 +46,7 @@ export class LaneConnection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#isOver) return;
     this.#lastAt = performance.now();
     if (this.#isBusy) this.#keep(chunk);
     else if (this.#coming) this.#goOn(this.#coming, chunk);
@@ -52,7 +56,7 @@ export class LaneConnection {
   /** Whoever sends no more may still wait for an answer. */
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
-    if (!this.#isBusy) this.#socket.end();
+    if (!this.#isBusy && !this.#later) this.#end();
   };
 
   readonly #onError = (): void => {
@@ -132,7 +136,7 @@ export class LaneConnection {
     this.#isBusy = false;
     const isTaken =
       typeof body === 'string' && isText ? socket.write(head + body, 'latin1') : this.#writeBoth(head, body);
-    if (isLast || this.#hasEnded) socket.end();
+    if (isLast || (this.#hasEnded && !this.#later)) this.#end();
     else if (!isTaken) this.#untilTaken();
     else if (this.#later) this.#resume();
   }
@@ -154,10 +158,23 @@ export class LaneConnection {
 
   #resume(): void {
     const chunk = this.#later;
-    this.#later = undefined;
-    if (this.#socket.destroyed) return;
-    this.#socket.resume();
-    if (chunk) queueMicrotask(() => this.#onData(chunk));
+    if (!chunk) {
+      this.#socket.resume();
+      return;
+    }
+    // Not before the answer has been told of: the model's tensors are used again.
+    process.nextTick(() => {
+      this.#later = undefined;
+      if (this.#socket.destroyed) return;
+      // Flows from the next turn on, after what was kept.
+      this.#socket.resume();
+      this.#onData(chunk);
+    });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#socket.destroySoon();
   }
 
   cut(): void {
@@ -172,29 +189,30 @@ export class LaneConnection {
   /** To be called now and then: what takes long is node:http's, which has limits for all of it. */
   sweep(now: number, keepAliveMs: number): void {
     if (this.#isBusy) return;
-    const { patienceMs } = this.#rules;
+    const { patienceMs, firstMs } = this.#rules;
     // From the first byte on: a byte now and then is no reason to wait longer.
     if (this.#coming && now - this.#coming.exchange.startedAt > patienceMs) {
       this.#handOver(Buffer.concat(this.#coming.chunks));
       return;
     }
-    const quietMs = now - this.#lastAt;
-    if (!this.#hasAsked && quietMs > patienceMs) this.#handOver(NOTHING);
-    else if (quietMs > keepAliveMs) this.#socket.destroy();
+    if (now - this.#lastAt > (this.#hasAsked ? keepAliveMs : firstMs)) this.#socket.destroy();
   }
 
   #handOver(read: Buffer): void {
     const socket = this.#socket;
+    // Nothing can be put back into what has come to its end.
+    if (this.#hasEnded) {
+      this.#end();
+      return;
+    }
     this.#coming?.exchange.free();
     this.#coming = undefined;
     this.#rules.forget(this);
     socket.off('data', this.#onData).off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose);
     // What flows is told to listeners and not kept.
     socket.pause();
-    if (read.length > 0) socket.unshift(read);
+    socket.unshift(read);
     this.#rules.handOver(socket);
     socket.resume();
   }
 }
-
-const NOTHING = Buffer.alloc(0);

@@ -37,7 +37,7 @@ const ROOM_BYTES = 32 * 1024 * 1024;
 
 /** From now on connections of `server` come here first. */
 export function openLane(server: Server, { options, answering, routeOf, keepAliveMs }: LaneOptions): Lane {
-  const { state, authorize, metrics, maxBodyBytes } = options;
+  const { state, authorize, metrics, maxBodyBytes, requestTimeoutMs } = options;
   const connections = new Set<LaneConnection>();
   const ordinary = server.listeners('connection') as ((socket: Socket) => void)[];
   const admit = createAdmission(options, answering);
@@ -48,6 +48,7 @@ export function openLane(server: Server, { options, answering, routeOf, keepAliv
     maxBodyBytes: Math.min(maxBodyBytes, MOST_BODY),
     room: { held: 0, most: ROOM_BYTES },
     patienceMs: SWEEP_MS,
+    firstMs: requestTimeoutMs,
     ask(exchange, body) {
       admit(exchange, (admitted, model) => answering.respond(admitted, model, body, admitted));
     },

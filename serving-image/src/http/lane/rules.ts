@@ -21,6 +21,8 @@ export interface LaneRules {
   readonly room: Room;
   /** How long whatever is not whole may take here. */
   readonly patienceMs: number;
+  /** How long a connection may be without its first request. */
+  readonly firstMs: number;
   /** Answers now or later, once. */
   ask(exchange: LaneExchange, body: Buffer): void;
   /** The client has gone before the request was whole. */
