@@ -128,6 +128,7 @@ const modelVersion = (spec: object, name = 'iris-v1') =>
   ({ apiVersion: API_VERSION, kind: 'ModelVersion', metadata: { name }, spec }) as Thing;
 const service = (spec: object, name = 'iris') =>
   ({ apiVersion: API_VERSION, kind: 'InferenceService', metadata: { name }, spec }) as Thing;
+const runtime = { image: 'mine:1', protocol: 'mlflow' };
 const source = { uri: 's3://slipway/team-a/m' };
 
 test('defaults are filled in by the API server', async () => {
@@ -143,6 +144,11 @@ test('defaults are filled in by the API server', async () => {
     engine: 'auto',
     rollout: { progressDeadline: '2m' },
   });
+});
+
+test('a server of one’s own listens at port 8080, where nothing else is said', async () => {
+  const { spec } = await create(service({ model: 'iris', runtime }));
+  assert.deepEqual(spec?.['runtime'], { ...runtime, port: 8080 });
 });
 
 test('a log of predictions is written in full and kept for a month, where nothing else is said', async () => {
@@ -403,6 +409,26 @@ const refusals: readonly { name: string; thing: Thing; says: string }[] = [
     name: 'keeping lines that are not written',
     thing: service({ model: 'iris', predictionLog: { enabled: false, store: {} } }),
     says: 'store keeps the lines that are written: set enabled to true, or remove store',
+  },
+  {
+    name: 'an engine of the built-in server beside a server of one’s own',
+    thing: service({ model: 'iris', runtime, engine: 'compiled' }),
+    says: 'engine chooses what computes the model in the built-in server: leave it out with runtime',
+  },
+  {
+    name: 'a log of predictions beside a server of one’s own',
+    thing: service({ model: 'iris', runtime, predictionLog: {} }),
+    says: 'predictionLog is written by the built-in server, which can read what is predicted: leave it out with runtime, and let your server write its own',
+  },
+  {
+    name: 'a server at the port of the front',
+    thing: service({ model: 'iris', runtime: { ...runtime, port: 9080 } }),
+    says: '9080 is where the pod itself listens for clients: let the server listen at another port',
+  },
+  {
+    name: 'a variable that the pod sets',
+    thing: service({ model: 'iris', runtime: { ...runtime, env: [{ name: 'PORT', value: '1' }] } }),
+    says: 'MODEL_DIR, MODEL_NAME, MODEL_VERSION, PORT are set for the server: leave them out of env',
   },
 ];
 

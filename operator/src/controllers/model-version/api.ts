@@ -143,7 +143,7 @@ export const ModelVersionSpec = z
       .meta(immutable('format'))
       .describe(
         'How the model is stored: onnx can be served; mlflow is a model folder without ONNX, kept and tracked, and served once it ' +
-          'is converted (its namespace needs the label slipway.dev/convert=enabled).',
+          'is converted (its namespace needs the label slipway.dev/convert=enabled), or as it is by spec.runtime of an InferenceService.',
       ),
     signature: Signature.exactOptional().describe('What the model takes and gives.'),
     run: z

@@ -8,7 +8,8 @@ import { storedElsewhere } from './source.ts';
 import type { Words } from './verdict.ts';
 
 const AS_ONNX =
-  'log the model as ONNX yourself (mlflow.onnx.log_model(…), with skl2onnx.to_onnx(…) for scikit-learn) and register that as a new version';
+  'log the model as ONNX yourself (mlflow.onnx.log_model(…), with skl2onnx.to_onnx(…) for scikit-learn) and register that as a new version; or serve it ' +
+  'as it is by an image of your own (spec.runtime of an InferenceService)';
 
 /** Why the version is not converted, and the cure; undefined when it may be. */
 export function conversionRefusal(
