@@ -87,23 +87,40 @@ test('whatever is to be refused is left to those who refuse it', () => {
   }
 });
 
+/** A change or two anywhere. */
+function broken(text: string, next: () => number): string {
+  const alphabet = '{}[]",:0123456789.-eE \\ntruefalsenu\u00e4';
+  let body = text;
+  for (let change = 0; change <= next() * 2; change++) {
+    const at = Math.floor(next() * body.length);
+    const by = next() < 0.5 ? '' : (alphabet[Math.floor(next() * alphabet.length)] as string);
+    body = body.slice(0, at) + by + body.slice(at + Math.floor(next() * 3));
+  }
+  return body;
+}
+
 test('bodies that are broken at random are never read otherwise than by the careful way', () => {
   const next = numbers(3);
   const seeds = [
     '{"samples":[{"sex":"F","n":3,"w":1,"ok":true},{"ok":false,"n":-4,"sex":"M"},{"sex":"M","n":1e2,"w":null,"ok":true}]}',
     '{"sex":"F","n":3,"w":1.25,"ok":true}',
   ];
-  const alphabet = '{}[]",:0123456789.-eE \\ntruefalsenu\u00e4';
   let read = 0;
   const both = mixed();
-  for (let i = 0; i < 30_000; i++) {
-    let body = seeds[i % 2] as string;
-    for (let change = 0; change <= next() * 2; change++) {
-      const at = Math.floor(next() * body.length);
-      const by = next() < 0.5 ? '' : (alphabet[Math.floor(next() * alphabet.length)] as string);
-      body = body.slice(0, at) + by + body.slice(at + Math.floor(next() * 3));
-    }
-    if (compare(both, body)) read++;
+  for (let i = 0; i < 30_000; i++) if (compare(both, broken(seeds[i % 2] as string, next))) read++;
+  assert.ok(read > 300, `${read} were still usual`);
+});
+
+test('so are large ones, of which keys are compared otherwise', () => {
+  const next = numbers(5);
+  const row = '{"a":1.5,"b c":-2e1,"ä \\"d\\"":0.1}';
+  // Nothing but keys at the end: a comparison must not look beyond it.
+  const seeds = [`{"samples":[${new Array(40).fill(row).join()}]}`, `${' '.repeat(1100)}{"samples":[${row}]}`];
+  let read = 0;
+  const both = plain();
+  for (let i = 0; i < 4000; i++) {
+    const body = broken(seeds[i % 2] as string, next);
+    if (compare(both, i % 3 === 0 ? body.slice(0, body.length - Math.floor(next() * 40)) : body)) read++;
   }
   assert.ok(read > 300, `${read} were still usual`);
 });

@@ -12,7 +12,6 @@ import {
   COLON,
   COMMA,
   type Cursor,
-  cursorOf,
   END_BRACE,
   END_BRACKET,
   isAtEnd,
@@ -39,7 +38,7 @@ export type ScanRecords = (body: Buffer) => ScannedRecords | undefined;
 /** How a row was written: which key stood where. */
 interface Order {
   /** With quotes and colon. */
-  readonly keys: readonly Uint8Array[];
+  readonly keys: readonly Key[];
   /** By position in the row, the place it fills. */
   readonly places: readonly number[];
   /** Places no key of the row fills: all of them may be missing. */
@@ -49,7 +48,15 @@ interface Order {
   readonly leastBytes: number;
 }
 
+interface Key {
+  readonly bytes: Uint8Array;
+  /** Four bytes each, the last of them apart from the others where they are no multiple of four. */
+  readonly words: Int32Array;
+}
+
 const SAMPLES = keyBytes('samples');
+/** Of a larger body keys are compared by four bytes at a time, for which something has to be made first. */
+const LARGE_BODY = 1024;
 /** No wider row is learnt by heart. */
 const MOST_COLUMNS = 1024;
 
@@ -74,7 +81,7 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
     });
   };
 
-  const readRow = (cursor: Cursor, data: readonly TensorData[], row: number): boolean => {
+  const readRow = (cursor: Seen, data: readonly TensorData[], row: number): boolean => {
     const from = cursor.at;
     if (isPlainMatrix ? readPlain(cursor, order, data[0] as Float32Array, row) : read(cursor, data, row)) return true;
     cursor.at = from;
@@ -84,10 +91,10 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
     cursor.at = from;
     return read(cursor, data, row);
   };
-  const read = (cursor: Cursor, data: readonly TensorData[], row: number): boolean =>
+  const read = (cursor: Seen, data: readonly TensorData[], row: number): boolean =>
     readAny(cursor, order, places, data, row);
 
-  const readSamples = (cursor: Cursor): ScannedRecords | undefined => {
+  const readSamples = (cursor: Seen): ScannedRecords | undefined => {
     // Filled to the brim by rows that are as short as they can be; longer ones leave room.
     const room = Math.min(maxRows, Math.max(1, Math.floor((cursor.bytes.length - cursor.at) / order.leastBytes)));
     const data = targets(room);
@@ -99,13 +106,13 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
     if (!take(cursor, END_BRACKET) || !take(cursor, END_BRACE) || !isAtEnd(cursor)) return undefined;
     return { inputs: tensorsOf(data, rows), rows, isRecord: false, hasSpaces: order.hasSpaces };
   };
-  const readRecord = (cursor: Cursor): ScannedRecords | undefined => {
+  const readRecord = (cursor: Seen): ScannedRecords | undefined => {
     const data = targets(1);
     if (!readRow(cursor, data, 0) || !isAtEnd(cursor)) return undefined;
     return { inputs: tensorsOf(data, 1), rows: 1, isRecord: true, hasSpaces: order.hasSpaces };
   };
   return (body) => {
-    const cursor = cursorOf(body);
+    const cursor = seen(body);
     if (take(cursor, BRACE) && takeKey(cursor, SAMPLES) && take(cursor, BRACKET)) return readSamples(cursor);
     cursor.at = 0;
     return readRecord(cursor);
@@ -118,10 +125,27 @@ function cut(data: TensorData, length: number): TensorData {
   return Array.isArray(data) ? data.slice(0, length) : data.subarray(0, length);
 }
 
-const keyWithColon = (name: string): Uint8Array => Buffer.concat([keyBytes(name), Buffer.from(':')]);
+/** A cursor, and of a large body another look at its bytes. */
+interface Seen extends Cursor {
+  readonly view: DataView | undefined;
+}
+
+const seen = (bytes: Buffer): Seen => ({
+  bytes,
+  at: 0,
+  view: bytes.length < LARGE_BODY ? undefined : new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+});
+
+const WORD = 4;
+
+function keyWithColon(name: string): Key {
+  const bytes = Buffer.concat([keyBytes(name), Buffer.from(':')]);
+  const words = Int32Array.from({ length: Math.floor(bytes.length / WORD) }, (_, i) => bytes.readInt32LE(i * WORD));
+  return { bytes, words };
+}
 
 /** Braces, a comma after each value and one after the row; a value has a byte at least. */
-const leastBytes = (keys: readonly Uint8Array[]): number => keys.reduce((sum, key) => sum + key.length + 2, 2);
+const leastBytes = (keys: readonly Key[]): number => keys.reduce((sum, { bytes }) => sum + bytes.length + 2, 2);
 
 const firstOrder = (places: readonly Place[]): Order => {
   const keys = places.map(({ name }) => keyWithColon(name));
@@ -130,14 +154,26 @@ const firstOrder = (places: readonly Place[]): Order => {
 };
 
 /** Reads past a key that is exactly this one, and a space after its colon. */
-function takeExactly(cursor: Cursor, key: Uint8Array): boolean {
-  const { bytes } = cursor;
+function takeExactly(cursor: Seen, key: Key): boolean {
+  const { bytes, view } = cursor;
   // Nearly always there is no white space to look for.
   if (bytes[cursor.at] !== QUOTE) peek(cursor);
-  let { at } = cursor;
-  for (let i = 0; i < key.length; i++) if (bytes[at + i] !== key[i]) return false;
-  at += key.length;
-  cursor.at = bytes[at] === SPACE ? at + 1 : at;
+  const { at } = cursor;
+  const end = at + key.bytes.length;
+  if (view && end <= bytes.length) {
+    if (!hasWords(view, at, key.words) || !hasBytes(bytes, at, key.bytes, key.words.length * WORD)) return false;
+  } else if (!hasBytes(bytes, at, key.bytes, 0)) return false;
+  cursor.at = bytes[end] === SPACE ? end + 1 : end;
+  return true;
+}
+
+function hasBytes(bytes: Uint8Array, at: number, wanted: Uint8Array, from: number): boolean {
+  for (let i = from; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false;
+  return true;
+}
+
+function hasWords(view: DataView, at: number, wanted: Int32Array): boolean {
+  for (let i = 0; i < wanted.length; i++) if (view.getInt32(at + i * WORD, true) !== wanted[i]) return false;
   return true;
 }
 
@@ -154,13 +190,13 @@ const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
  * readSingle else.
  */
 // biome-ignore lint/complexity/noExcessiveCognitiveComplexity: calls for every key and number would cost more than they do
-function readPlain(cursor: Cursor, { keys, places }: Order, data: Float32Array, row: number): boolean {
+function readPlain(cursor: Seen, { keys, places }: Order, data: Float32Array, row: number): boolean {
   const { bytes } = cursor;
   const base = row * places.length;
   if (!take(cursor, BRACE)) return false;
   for (let i = 0; i < keys.length; i++) {
     if (i > 0 && !take(cursor, COMMA)) return false;
-    if (!takeExactly(cursor, keys[i] as Uint8Array)) return false;
+    if (!takeExactly(cursor, keys[i] as Key)) return false;
     const start = cursor.at;
     const isNegative = bytes[start] === MINUS;
     const first = isNegative ? start + 1 : start;
@@ -190,7 +226,7 @@ function readPlain(cursor: Cursor, { keys, places }: Order, data: Float32Array, 
 
 /** A row of whatever the columns take; a problem is left to those who have words for it. */
 function readAny(
-  cursor: Cursor,
+  cursor: Seen,
   order: Order,
   places: readonly Place[],
   data: readonly TensorData[],
@@ -199,7 +235,7 @@ function readAny(
   if (!take(cursor, BRACE)) return false;
   for (let i = 0; i < order.keys.length; i++) {
     if (i > 0 && !take(cursor, COMMA)) return false;
-    if (!takeExactly(cursor, order.keys[i] as Uint8Array)) return false;
+    if (!takeExactly(cursor, order.keys[i] as Key)) return false;
     const value = readValue(cursor);
     if (value === NOTHING || !put(places[order.places[i] as number] as Place, value, data, row)) return false;
   }
