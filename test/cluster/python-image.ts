@@ -75,7 +75,7 @@ async function madeOnce(paths: Paths, name: string, make: (partial: string) => P
 }
 
 /** The converter's own packages and the libraries beside them, as folders; kept in the cache by what the two files say. */
-async function folders(paths: Paths): Promise<{ site: string; libraries: string }> {
+export async function converterFolders(paths: Paths): Promise<{ site: string; libraries: string }> {
   const requirements = packagesIn(await readFile(`${folder}/requirements.txt`, 'utf8'));
   const libraries = packagesIn(await readFile(`${folder}/libraries.txt`, 'utf8'));
   const site = await madeOnce(paths, `converter-site-${digestOf(...requirements)}`, (partial) =>
@@ -129,7 +129,7 @@ export async function buildConverterImage(name: string = CONVERTER_IMAGE): Promi
   const base = await baseImage(paths, engine);
   const inputs = digestOf(...base, await digestOfFolder(`${folder}/slipway_converter`), ...(await plainFiles()));
   if ((await labelOf(engine, name, LABEL)) === inputs) return name;
-  const { site, libraries } = await folders(paths);
+  const { site, libraries } = await converterFolders(paths);
   await step(`image ${name}`, () =>
     inContext(paths, async (context) => {
       await run('cp', ['-rl', site, `${context}/site`]);
