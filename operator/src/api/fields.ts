@@ -91,3 +91,9 @@ export const atomic = { 'x-kubernetes-list-type': 'atomic' } as const;
 export const cel = (...rules: { rule: string; message: string; reason?: string; fieldPath?: string }[]) => ({
   'x-kubernetes-validations': rules,
 });
+
+/** A rule for a list of texts: no more than so many characters in all of them. */
+export const together = (most: number, what: string): { readonly rule: string; readonly message: string } => ({
+  rule: `self.join('').size() <= ${most}`,
+  message: `${what} have more than ${most} characters together: list fewer`,
+});

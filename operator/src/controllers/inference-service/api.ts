@@ -9,10 +9,14 @@ import {
   ObjectName,
   RegisteredModelName,
   Resources,
+  together,
   VersionSelector,
 } from '../../api/fields.ts';
 import { PredictionLog } from './spec/prediction-log.ts';
 import { Runtime, runtimeRules } from './spec/runtime.ts';
+
+/** All of the settings reach the pods as one variable, which the kernel allows 128 KiB. */
+export const MOST_ACCOUNT_CHARACTERS = 32_768;
 
 const Origin = z
   .string()
@@ -67,7 +71,7 @@ const Auth = z
           .array(Accounts)
           .min(1)
           .max(256)
-          .meta(atomic)
+          .meta({ ...atomic, ...cel(together(MOST_ACCOUNT_CHARACTERS, 'the service accounts')) })
           .describe('Whose tokens are taken: namespace/name, or namespace/* for all of a namespace.'),
       })
       .exactOptional()
@@ -242,6 +246,8 @@ export const AVAILABLE = 'Available';
 export const PROGRESSING = 'Progressing';
 /** With spec.autoscaling: the autoscaler can tell how many pods are needed. */
 export const AUTOSCALED = 'Autoscaled';
+/** False while the cluster's keys, by which spec.auth.tokens are checked, cannot be renewed; absent otherwise. */
+export const TOKEN_KEYS_RENEWED = 'TokenKeysRenewed';
 
 export const Reason = {
   Serving: 'Serving',

@@ -41,19 +41,27 @@ function world(specs: Readonly<Record<string, object>>, isThere: boolean, fails?
 
 test('keys are kept for every service of the namespace that takes tokens, and for no other', async () => {
   const taking = world({ iris: { auth: { tokens } }, abalone: { auth: { tokens } }, open: {} }, true);
-  assert.equal(await taking.work(), true);
+  assert.equal(await taking.work(), 'renewed');
   assert.deepEqual(taking.asked, ['team-a: iris abalone']);
   const open = world({ iris: { auth: { apiKeys: { secretName: 'keys' } } } }, false);
-  assert.equal(await open.work(), true);
+  assert.equal(await open.work(), 'renewed');
   assert.deepEqual(open.asked, []);
 });
 
 test('what runs goes on with the keys it has when they cannot be renewed; what is to begin waits', async () => {
   const away = new Error('the API server did not answer');
   const running = world({ iris: { auth: { tokens } } }, true, away);
-  assert.equal(await running.work(), false);
+  assert.equal(await running.work(), 'kept');
   assert.equal(running.warned.length, 1);
   await assert.rejects(world({ iris: { auth: { tokens } } }, false, away).work(), away);
   const refused = new TerminalError('TokenKeysUnavailable', 'no');
-  await assert.rejects(world({ iris: { auth: { tokens } } }, true, refused).work(), refused);
+  await assert.rejects(world({ iris: { auth: { tokens } } }, false, refused).work(), refused);
+});
+
+test('a right that was lost is told with its cure, and what runs goes on', async () => {
+  const refused = new TerminalError('TokenKeysUnavailable', 'let the operator read /openid/v1/jwks');
+  const told = await world({ iris: { auth: { tokens } } }, true, refused).work();
+  assert.ok(typeof told === 'object');
+  assert.equal(told.reason, 'TokenKeysUnavailable');
+  assert.match(told.message, /^let the operator read \/openid\/v1\/jwks\. The pods go on with the keys they have/);
 });

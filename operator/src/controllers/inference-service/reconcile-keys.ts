@@ -4,25 +4,31 @@ import type { Context } from '../../runtime/reconcile.ts';
 import type { ControllerDeps } from '../ports.ts';
 import { InferenceService } from './api.ts';
 import type { Observed } from './observe.ts';
+import type { Problem } from './versions.ts';
 
 /**
- * Puts them where the pods look for them, when the service takes tokens. False: they could not be renewed, and what runs
- * goes on with those it has. Throws when there may be none yet.
+ * Puts them where the pods look for them, when the service takes tokens. `kept`, or why it will not pass by itself: they
+ * could not be renewed, and what runs goes on with those it has. Throws when there may be none yet.
  */
 export async function ensureTokenKeys(
   { tokenKeys }: ControllerDeps,
   { kube, log }: Context,
   { owner, deployment }: Observed,
-): Promise<boolean> {
-  if (!owner.spec.auth?.tokens) return true;
+): Promise<'renewed' | 'kept' | Problem> {
+  if (!owner.spec.auth?.tokens) return 'renewed';
   const { namespace } = owner.metadata;
   const takers = kube.list(InferenceService, { namespace }).filter(({ spec }) => spec.auth?.tokens);
   try {
     await tokenKeys.ensure(namespace, takers);
-    return true;
+    return 'renewed';
   } catch (error) {
-    if (error instanceof TerminalError || !deployment) throw error;
+    if (!deployment) throw error;
     log.warn({ error }, 'the keys of the cluster could not be renewed');
-    return false;
+    if (!(error instanceof TerminalError)) return 'kept';
+    const { reason, message } = error;
+    return {
+      reason,
+      message: `${message}. The pods go on with the keys they have: tokens signed with newer ones are refused`,
+    };
   }
 }

@@ -855,3 +855,27 @@ test('while Postgres is away nothing new is begun, what answers is looked after,
   await converge(here);
   assert.equal(here.object().status?.version, 2);
 });
+
+test('a lost right to the keys of the cluster is said, and a switch goes on all the same', async () => {
+  let isAllowed = true;
+  const ensure = async () => {
+    if (!isAllowed) throw new TerminalError('TokenKeysUnavailable', 'let the operator read /openid/v1/jwks');
+  };
+  const auth = { tokens: { audience: 'slipway-predict', serviceAccounts: ['web/shop'] } };
+  const here = world({ auth, version: 1 }, { tokenKeys: { ensure } });
+  here.kube.put(modelVersion(1));
+  here.kube.put(modelVersion(2));
+  await converge(here);
+  const keysCondition = () => here.object().status?.conditions?.find(({ type }) => type === 'TokenKeysRenewed');
+  assert.equal(keysCondition(), undefined);
+  isAllowed = false;
+  here.patch({ version: 2 });
+  await converge(here);
+  assert.equal(here.condition('Ready').said, 'True/Serving');
+  assert.equal(here.object().status?.version, 2);
+  assert.equal(here.condition('TokenKeysRenewed').said, 'False/TokenKeysUnavailable');
+  assert.match(here.condition('TokenKeysRenewed').message, /let the operator read .* The pods go on with the keys/);
+  isAllowed = true;
+  await converge(here);
+  assert.equal(keysCondition(), undefined);
+});

@@ -33,13 +33,15 @@ export async function reconcile(
 ): Promise<Result<InferenceServiceStatus>> {
   const observed = observe(ctx, owner);
   const tenant = await ensureTenant(deps, ctx, observed);
-  const isRenewed = (await ensureTokenKeys(deps, ctx, observed)) && tenant !== 'kept';
+  const tokenKeys = await ensureTokenKeys(deps, ctx, observed);
+  const isRenewed = tokenKeys === 'renewed' && tenant !== 'kept';
   const seen = situationOf(observed, { settings: deps.settings, health: deps.health(), now: ctx.now() });
   const held = await hold(deps, ctx, owner, seen);
   const { situation, decision } = held;
   const outage = typeof tenant === 'object' ? tenant : held.outage;
-  if (outage) return { status: statusFor({ owner, situation, decision, outage }), requeueAfterMs: OUTAGE_RETRY_MS };
-  const status = statusFor({ owner, situation, decision });
+  if (outage)
+    return { status: statusFor({ owner, situation, decision, tokenKeys, outage }), requeueAfterMs: OUTAGE_RETRY_MS };
+  const status = statusFor({ owner, situation, decision, tokenKeys });
   if (isNews(decision, situation.memory)) return { status, requeueAfterMs: 0 };
   await act(deps, ctx, observed, held);
   const waits = [decision.lookAgainAfterMs, isRenewed ? undefined : TENANT_RETRY_MS].filter((ms) => ms !== undefined);

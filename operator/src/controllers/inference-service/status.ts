@@ -9,6 +9,7 @@ import {
   PROGRESSING,
   READY,
   Reason,
+  TOKEN_KEYS_RENEWED,
 } from './api.ts';
 import { type Decision, hindrance } from './decide.ts';
 import { SERVICE_LABEL, urlFor } from './names.ts';
@@ -26,6 +27,8 @@ interface Seen {
   readonly decision: Decision;
   /** The store without which nothing can be begun: the decision is not acted upon. */
   readonly outage?: Outage;
+  /** Of a service that takes tokens: whether the keys to check them with are those of the cluster, or why not. */
+  readonly tokenKeys: 'renewed' | 'kept' | Problem;
 }
 
 const replicasInWords = (count: number): string => (count === 1 ? '1 replica' : `${count} replicas`);
@@ -45,9 +48,10 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     availableCondition(seen, verdict),
     progressingCondition(seen, verdict),
     ...scalingCondition(seen),
+    ...tokenKeysCondition(seen),
   ].reduce(
     (list, next) => withCondition(list, next, at),
-    (owner.status?.conditions ?? []).filter(({ type }) => type !== AUTOSCALED || owner.spec.autoscaling !== undefined),
+    (owner.status?.conditions ?? []).filter(({ type }) => !isOver(type, seen)),
   );
   const { rejected } = decision;
   const rollout = seen.outage ? undefined : decision.rollout;
@@ -67,6 +71,16 @@ export function statusFor(seen: Seen): InferenceServiceStatus {
     ...(rejected.length > 0 && { rejected: [...rejected] }),
   };
 }
+
+/** What was said of something that is not any more. */
+function isOver(type: string, { owner, tokenKeys }: Seen): boolean {
+  if (type === AUTOSCALED) return owner.spec.autoscaling === undefined;
+  return type === TOKEN_KEYS_RENEWED && tokenKeys === 'renewed';
+}
+
+/** Said while they cannot be renewed for a reason that somebody has to mend; the service answers all the same. */
+const tokenKeysCondition = ({ tokenKeys }: Seen): readonly NewCondition[] =>
+  typeof tokenKeys === 'string' ? [] : [{ type: TOKEN_KEYS_RENEWED, status: 'False', ...tokenKeys }];
 
 /** What a server of one's own answers beside its protocol is not known here. */
 function predictionEndpoints({ spec }: InferenceService, url: string): { protocol: string; url: string }[] {

@@ -1,8 +1,14 @@
 /** spec.predictionLog: the line that is written for every prediction, and where it is kept. */
 import { z } from 'zod';
-import { atomic, cel } from '../../../api/fields.ts';
+import { atomic, cel, together } from '../../../api/fields.ts';
 
-const Features = z.array(z.string().min(1).max(256)).max(128).meta(atomic);
+/** Each may take six bytes of the variable in which the pods get their settings, and there are two such lists. */
+export const MOST_NAME_CHARACTERS = 6_144;
+
+const Features = z
+  .array(z.string().min(1).max(256))
+  .max(128)
+  .meta({ ...atomic, ...cel(together(MOST_NAME_CHARACTERS, 'the names of the features')) });
 
 const Retention = z
   .string()
