@@ -49,22 +49,27 @@ export function createPredictionLog(options: PredictionLogOptions): PredictionLo
   const page = createPage(PAGE_BYTES);
   let lines = 0;
   let written = 0;
-  let timer: NodeJS.Timeout | undefined;
+  let isTimed = false;
 
   const flush = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
     if (lines === 0) return;
     const chunk = { bytes: page.bytes.subarray(0, page.at), lines };
     lines = 0;
     for (const sink of sinks) sink.offer(chunk);
     clearPage(page, PAGE_BYTES);
   };
+  const inTime = (): void => {
+    isTimed = false;
+    flush();
+  };
   const collected = (): void => {
     written++;
     lines++;
     if (page.at >= COLLECT_BYTES) flush();
-    else timer ??= setTimeout(flush, COLLECT_MS).unref();
+    if (isTimed) return;
+    // Not begun anew with every page: some lines go sooner, none later.
+    isTimed = true;
+    setTimeout(inTime, COLLECT_MS).unref();
   };
   let second = 0;
   let refusals = 0;
