@@ -8,7 +8,7 @@ import { ModelVersion } from '../model-version/api.ts';
 import { InferenceService } from './api.ts';
 import { deploymentFor, releaseOf, templateOf } from './deployment.ts';
 import { podFacts } from './pods.ts';
-import { versionFacts } from './versions.ts';
+import { choose, versionFacts } from './versions.ts';
 
 const sha256 = 'a'.repeat(64);
 const files = [
@@ -191,6 +191,31 @@ test('a version that was brought without a list of its files is served as it was
   const brought = version({ source: { uri }, format: 'onnx' }, verified('True', 'Verified'), { artifact });
   assert.deepEqual(versionFacts([brought], { runtime })[0]?.release, release);
 });
+
+const numbered = (number: number, spec: object = {}, conditions = verified('Unknown', 'FormatNotServable')) =>
+  version({ version: number, ...spec }, conditions);
+const wishes: readonly [wish: string | number, chosen: number][] = [
+  ['latest', 3],
+  ['Production', 2],
+  ['@champion', 1],
+  [2, 2],
+];
+for (const [wish, chosen] of wishes) {
+  test(`${wish} chooses among folders as it does among proven models`, () => {
+    const versions = versionFacts(
+      [
+        numbered(1, { aliases: ['champion'] }),
+        numbered(2, { stage: 'Production' }),
+        numbered(3),
+        numbered(4, { stage: 'Production' }, verified('False', 'DigestMismatch')),
+      ],
+      { runtime },
+    );
+    const asked = { namespace: 'team-a', name: 'iris', model: 'iris', version: wish };
+    const choice = choose(asked, { versions, serving: undefined, refusalOf: () => undefined });
+    assert.equal('release' in choice ? choice.release.version : choice.problem.message, chosen);
+  });
+}
 
 test('why a version cannot be served is told with what to do', () => {
   const [facts] = versionFacts([version({ source: { uri } })], { runtime });
