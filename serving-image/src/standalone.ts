@@ -15,6 +15,7 @@ import { createLogger } from './log.ts';
 import { measureFile } from './model/artifact-check.ts';
 import { modelFileOf } from './model/files.ts';
 import { MLMODEL_FILE, readMLmodel } from './model/mlmodel.ts';
+import { inspectPath, LARGE_FILE_BYTES } from './model/worker/inspection.ts';
 import { isObject } from './protocols/json.ts';
 import { HELP, type StandaloneOptions, standaloneOptions } from './standalone-options.ts';
 
@@ -37,6 +38,7 @@ export async function runStandalone(
       return 0;
     }
     const config = await standaloneConfig(options, env);
+    await checkModel(config);
     const { serve } = await import('./serve.ts');
     await serve(config, log, (port) => process.stderr.write(greeting(config, port)));
     return 0;
@@ -46,6 +48,16 @@ export async function runStandalone(
     process.stderr.write(`slipway-serving: ${message}\n`);
     return exitCodeFor(reason);
   }
+}
+
+/**
+ * What can be told quickly is told before a port is opened: nobody should find a server that goes away again. Throws
+ * FailureError. A large file is looked through once only, while the server answers that it is loading.
+ */
+export async function checkModel({ MODEL_DIR: dir, MODEL_ARTIFACT: { files = [] } }: ServeConfig): Promise<void> {
+  const path = modelFileOf(files, await readMLmodel(dir));
+  const size = files.find((file) => file.path === path)?.size ?? 0;
+  if (size <= LARGE_FILE_BYTES) await inspectPath(join(dir, path));
 }
 
 function greeting({ MODEL_NAME, MODEL_VERSION, HOST }: ServeConfig, port: number): string {

@@ -281,6 +281,24 @@ describe('what is served', () => {
     });
   }
 
+  for (const [name, file, content, words] of [
+    ['a file of another kind', 'x.txt', 'text', /no ONNX model in the folder, which holds x\.txt/],
+    ['a file that is no model', 'x.onnx', 'text', /model/],
+  ] as const) {
+    test(`${name} is refused before a port is opened`, async (t) => {
+      const dir = await layOut(t, { [file]: content });
+      const taken = createServer().listen(0, '127.0.0.1');
+      t.after(() => taken.close());
+      await once(taken, 'listening');
+      // Whoever opened this one would say that it is taken.
+      const port = String((taken.address() as AddressInfo).port);
+      const alone = await start(t, ['--model', join(dir, file), '--port', port]);
+      assert.notEqual(await alone.ended, 0);
+      assert.match(alone.stderr(), words);
+      assert.doesNotMatch(alone.stderr(), /listen/);
+    });
+  }
+
   test('rows of the examples beside the file are what /docs shows', async (t) => {
     const dir = await layOut(t, filesOf(iris));
     const alone = await start(t, ['--model', join(dir, 'model.onnx'), '--port', '0', '--no-log']);

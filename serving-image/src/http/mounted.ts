@@ -4,7 +4,11 @@ import { join } from 'node:path';
 
 /** What changes with one swap of this link is one state of the object. */
 const DATA_LINK = '..data';
-/** The kubelet needs up to a minute; to look once more costs a system call. */
+/**
+ * Looked at, and not watched: fs.watch tells of the file a link led to when it was begun, misses the swap of a link above
+ * it, and needs a folder that is there already. The kubelet takes up to a minute to bring a change, and looking costs a
+ * few system calls.
+ */
 const POLL_MS = 2_000;
 
 const isGone = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT';
