@@ -1,7 +1,9 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2
 /**
- * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `deposit`, `ship`, `front`, `serve` (default); `probe`
- * is a child of `verify`, `answer` of `predict`. With options instead of a command it serves a local file: `--help` says how.
+ * The serving image's only entry: `fetch`, `verify`, `predict`, `batch`, `deposit`, `ship`, `front`, `serve` (default);
+ * `probe` is a child of `verify`, `answer` of `predict`. With options instead of a command it serves a local file:
+ * `--help` says how. The first line is the image's NODE_OPTIONS for those who start it without an image: requests need
+ * no large nursery, and one of 16 MB costs 37 MB.
  */
 import type { Stage } from '@slipway/contract';
 import { fetchConfig, frontConfig, predictConfig, serveConfig, verifyConfig } from './config.ts';

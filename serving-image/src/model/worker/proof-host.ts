@@ -48,9 +48,9 @@ async function prove(
     const { score: _, ...proven } = await proveAndMeasure(planModel(model), session, options);
     return proven;
   };
-  const first = await proveOnce();
+  let proven = await proveOnce();
   // Others on the machine can make it look slow: that decides over twice the memory, and so is asked again.
-  const proven = first.mostRows === Number.POSITIVE_INFINITY ? first : await proveOnce();
+  for (let again = 0; again < 2 && proven.mostRows !== Number.POSITIVE_INFINITY; again++) proven = await proveOnce();
   return { kind: 'proven', model, proven };
 }
 
