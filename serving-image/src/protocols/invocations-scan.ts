@@ -17,6 +17,7 @@ import {
   takeKey,
 } from './scan/cursor.ts';
 import { scanNumbers } from './scan/numbers.ts';
+import { createRecordScanner, type ScanRecords } from './scan/records.ts';
 
 const INSTANCES = keyBytes('instances');
 const INPUTS = keyBytes('inputs');
@@ -35,6 +36,23 @@ export function scannedRows(body: Buffer, model: ServedModel, withTable: boolean
   const isPlain = takeKey(cursor, INSTANCES) || takeKey(cursor, INPUTS);
   const tensor = isPlain ? matrix(cursor, model) : withTable ? table(cursor, model) : undefined;
   return tensor && take(cursor, END_BRACE) && isAtEnd(cursor) ? [tensor] : undefined;
+}
+
+const recordScanners = new WeakMap<ServedModel, ScanRecords>();
+
+function recordScannerOf(model: ServedModel): ScanRecords {
+  const known = recordScanners.get(model);
+  if (known) return known;
+  const form = { list: 'dataframe_records', takesRecord: false, isExact: true };
+  const scan = model.layout ? createRecordScanner(model.layout, model.maxRows, form) : () => undefined;
+  recordScanners.set(model, scan);
+  return scan;
+}
+
+/** The tensors of `{"dataframe_records": [{…}]}` and nothing else, each row with exactly the model's columns. */
+export function scannedRecords(body: Buffer, model: ServedModel): readonly Tensor[] | undefined {
+  const records = recordScannerOf(model)(body);
+  return records && model.takesRows?.(records.rows) ? records.inputs : undefined;
 }
 
 function matrix(cursor: Cursor, { maxRows, signature }: ServedModel): Tensor | undefined {

@@ -8,7 +8,7 @@ import type { Refusal } from '../request/refusal.ts';
 import { NO_PREDICTIONS, probabilityOutput, writePredictions, writeProbabilities } from './invocations-answer.ts';
 import { tensorsOfCsv } from './invocations-csv.ts';
 import { bad, pointer, tensorsByPosition, tensorsOfRecords, tensorsOfRows } from './invocations-rows.ts';
-import { scannedRows } from './invocations-scan.ts';
+import { scannedRecords, scannedRows } from './invocations-scan.ts';
 import { isObject, NotJsonError, parseJson, parseJsonWithNaN, pointerTo, readExactly, repeatedKeyIn } from './json.ts';
 import type { Answer, Protocol } from './protocol.ts';
 
@@ -23,7 +23,7 @@ export const invocationsProtocol: Protocol = {
   contentTypes: ['application/json', 'text/csv'],
   answer: ({ headers, body }, model) => {
     if (/^\s*text\/csv\b/i.test(headers['content-type'] ?? '')) return scored(tensorsOfCsv(body, model), model);
-    const rows = scannedRows(body, model, true);
+    const rows = scannedRows(body, model, true) ?? scannedRecords(body, model);
     if (rows) return scored(rows, model);
     const { tensors, probabilities } = readExactly(body, parserFor(model), (json) => {
       const parsed = objectOf(json);

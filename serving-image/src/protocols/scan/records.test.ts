@@ -124,3 +124,28 @@ test('so are large ones, of which keys are compared otherwise', () => {
   }
   assert.ok(read > 300, `${read} were still usual`);
 });
+
+test('rows under another name are read with exactly their columns, in any order, and not as one record', () => {
+  const [encode] = plain();
+  assert.ok(encode.layout);
+  const form = { list: 'rows', takesRecord: false, isExact: true };
+  const scan = createRecordScanner(encode.layout, 3, form);
+  const row = '{"b c":2,"a":1,"ä \\"d\\"":3}';
+  const read = (body: string) => scan(Buffer.from(body))?.inputs;
+  const [first, second] = [JSON.parse(row), { a: 4, 'b c': 5, 'ä "d"': 6 }];
+  assert.equal(read(`{"rows":[${row}]}`), undefined, 'a name with an escape is for others to learn');
+  assert.deepEqual(read(`{"rows":[${JSON.stringify(second)}]}`), encode([second]));
+  assert.deepEqual(encode([first])[0]?.data, Float32Array.from([1, 2, 3]));
+  for (const body of [JSON.stringify(second), `{"samples":[${JSON.stringify(second)}]}`]) {
+    assert.equal(read(body), undefined, body);
+  }
+  const [encodeMixed] = mixed();
+  assert.ok(encodeMixed.layout);
+  const scanMixed = createRecordScanner(encodeMixed.layout, 3, form);
+  const readMixed = (body: string) => scanMixed(Buffer.from(body))?.inputs;
+  const turned = { ok: true, w: null, n: 3, sex: 'F' };
+  assert.deepEqual(readMixed(`{"rows":[${JSON.stringify(turned)}]}`), encodeMixed([turned]));
+  for (const other of ['{"OK":true,"w":1,"n":3,"sex":"F"}', '{"ok":true,"n":3,"sex":"F"}']) {
+    assert.equal(readMixed(`{"rows":[${other}]}`), undefined, other);
+  }
+});

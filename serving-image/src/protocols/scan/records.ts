@@ -43,6 +43,8 @@ interface Order {
   readonly places: readonly number[];
   /** Places no key of the row fills: all of them may be missing. */
   readonly absent: readonly number[];
+  /** Every place has its key, spelt as its name. */
+  readonly isExact: boolean;
   readonly hasSpaces: boolean;
   /** No row of this order has fewer bytes, the comma after it included. */
   readonly leastBytes: number;
@@ -54,14 +56,25 @@ interface Key {
   readonly words: Int32Array;
 }
 
-const SAMPLES = keyBytes('samples');
 /** Of a larger body keys are compared by four bytes at a time, for which something has to be made first. */
 const LARGE_BODY = 1024;
 /** No wider row is learnt by heart. */
 const MOST_COLUMNS = 1024;
 
+/** Under which name the rows come, and how their columns are called. */
+export interface Form {
+  readonly list: string;
+  /** A body may be one record as well. */
+  readonly takesRecord: boolean;
+  /** Every column is there in every row, under exactly its own name. */
+  readonly isExact: boolean;
+}
+
+const SAMPLES: Form = { list: 'samples', takesRecord: true, isExact: false };
+
 /** A scanner for rows of this layout; `maxRows`: more are left to others. */
-export function createRecordScanner(layout: InputLayout, maxRows: number): ScanRecords {
+export function createRecordScanner(layout: InputLayout, maxRows: number, form: Form = SAMPLES): ScanRecords {
+  const listKey = keyBytes(form.list);
   const { places, inputs, shapes } = layout;
   if (places.length > MOST_COLUMNS) return () => undefined;
   let order = firstOrder(places);
@@ -86,7 +99,7 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
     if (isPlainMatrix ? readPlain(cursor, order, data[0] as Float32Array, row) : read(cursor, data, row)) return true;
     cursor.at = from;
     const learnt = learn(cursor, layout);
-    if (!learnt) return false;
+    if (!learnt || (form.isExact && !learnt.isExact)) return false;
     order = learnt;
     cursor.at = from;
     return read(cursor, data, row);
@@ -113,7 +126,8 @@ export function createRecordScanner(layout: InputLayout, maxRows: number): ScanR
   };
   return (body) => {
     const cursor = seen(body);
-    if (take(cursor, BRACE) && takeKey(cursor, SAMPLES) && take(cursor, BRACKET)) return readSamples(cursor);
+    if (take(cursor, BRACE) && takeKey(cursor, listKey) && take(cursor, BRACKET)) return readSamples(cursor);
+    if (!form.takesRecord) return undefined;
     cursor.at = 0;
     return readRecord(cursor);
   };
@@ -150,7 +164,7 @@ const leastBytes = (keys: readonly Key[]): number => keys.reduce((sum, { bytes }
 const firstOrder = (places: readonly Place[]): Order => {
   const keys = places.map(({ name }) => keyWithColon(name));
   const hasSpaces = places.some(({ name }) => name.includes(' '));
-  return { keys, places: places.map((_, i) => i), absent: [], hasSpaces, leastBytes: leastBytes(keys) };
+  return { keys, places: places.map((_, i) => i), absent: [], isExact: true, hasSpaces, leastBytes: leastBytes(keys) };
 };
 
 /** Reads past a key that is exactly this one, and a space after its colon. */
@@ -286,6 +300,7 @@ function learn(cursor: Cursor, { places, placeOf }: InputLayout): Order | undefi
   const absent = places.flatMap((_, place) => (found.includes(place) ? [] : [place]));
   if (absent.some((place) => !(places[place] as Place).isOptional)) return undefined;
   const keys = names.map(keyWithColon);
+  const isExact = absent.length === 0 && names.every((name, i) => name === places[found[i] as number]?.name);
   const hasSpaces = names.some((name) => name.includes(' '));
-  return { keys, places: found, absent, hasSpaces, leastBytes: leastBytes(keys) };
+  return { keys, places: found, absent, isExact, hasSpaces, leastBytes: leastBytes(keys) };
 }
