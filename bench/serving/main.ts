@@ -19,7 +19,7 @@ import { spread } from './figures.ts';
 import { measure } from './measure.ts';
 import { ensureModels, MODELS } from './models.ts';
 import { duration, estimateSeconds, GRID_PACE, openWork, QUICK_PACE, startsSeconds, type Work } from './plan.ts';
-import { report, targetTable } from './report.ts';
+import { conversionTable, report, targetTable } from './report.ts';
 import { type Machine, type Results, readResults, writeResults } from './results.ts';
 import { ensureMlflow, runtimeVersions, type ServerName, serverOf } from './servers.ts';
 import { measureStarts } from './starts.ts';
@@ -66,7 +66,7 @@ function writePage(results: Results): void {
   mkdirSync(folder, { recursive: true });
   for (const [name, content] of Object.entries(plots)) writeFileSync(join(folder, name), content);
   writeFileSync(join(root, 'docs/performance.md'), markdown);
-  console.log(`\n${targetTable(judge(results))}\n`);
+  console.log(`\n${targetTable(judge(results))}\n\n${conversionTable(results)}\n`);
 }
 
 async function noteVersions(results: Results, groups: readonly Group[]): Promise<void> {

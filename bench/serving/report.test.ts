@@ -104,6 +104,10 @@ test("a cell is nobody's while one round says this and another that, and it is v
   const failed: Cell = { rounds: [], failure: '3 of 9 requests failed' };
   const open = stateOf({ slipway: rounds(10, 11, 12), express: rounds(11, 10, 10), litserve: rounds(1, 1) });
   assert.deepEqual(open.slice(0, 3), ['open', 0, 1]);
+  assert.match(
+    report(withCell({ slipway: rounds(10, 12), express: rounds(11, 11) })).markdown,
+    /\(216 of 216 measured\) \| 0 cells \| 0 to 1 cells \|/,
+  );
   assert.match(String(open[3]), /^undecided: lr predict 1 rows 64 connections \(express [^)]* 1\.10×, 0\.91–1\.20\)$/);
   const isVoid = stateOf({ slipway: failed, express: rounds(1, 2) });
   assert.deepEqual(isVoid.slice(0, 3), ['open', 0, 1]);

@@ -6,7 +6,7 @@ import { MODEL_LABELS, MODELS, type ModelName } from './models.ts';
 import { AGAIN_PACE, GRID_PACE, MOST_SECONDS, WARM_SECONDS } from './plan.ts';
 import type { GroupResult, Results, Round } from './results.ts';
 import { SERVERS, type ServerName, serverOf } from './servers.ts';
-import { interval } from './statistics.ts';
+import { type Interval, interval } from './statistics.ts';
 import { type Bar, barPlot } from './svg.ts';
 import { type GridCell, gridCells, judge, quotient, type Target } from './targets.ts';
 
@@ -59,12 +59,17 @@ const groupTable = (group: GroupResult): string =>
   );
 
 const unitText = (unit: Target['unit']): string => (unit === '×' ? '×' : ` ${unit}`);
+/** Cells are counted; what may still turn out otherwise stands beside. */
+const gotText = (got: Interval, unit: Target['unit']): string => {
+  if (unit !== 'cells') return spread(got, unitText(unit));
+  return got.low === got.high ? `${got.low} cells` : `${got.low} to ${got.high} cells`;
+};
 const STATES = { met: 'met', missed: '**missed**', open: 'open' } as const;
 
 const targetRow = ({ what, wanted, got, unit, byProcessor, state }: Target): string[] => [
   what,
   wanted,
-  got ? spread(got, unitText(unit)) : '',
+  got ? gotText(got, unit) : '',
   byProcessor ? `${figure(byProcessor.median)}×` : '',
   STATES[state],
 ];
@@ -228,7 +233,7 @@ function groupSections(results: Results): string {
 }
 
 /** The same model three ways: exported by hand, converted by us, and as a pickle behind MLflow's own server. */
-function conversionTable(results: Results): string {
+export function conversionTable(results: Results): string {
   const rows = MODELS.flatMap((model) => {
     const [made, compared] = [results.conversions[model], CONVERTED[model]];
     if (!made || !compared) return [];
@@ -285,7 +290,7 @@ function versionsTable(results: Results): string {
 function summary(targets: readonly Target[]): string {
   const of = (state: Target['state']) => targets.filter((target) => target.state === state);
   const line = ({ what, wanted, got, unit, note }: Target): string => {
-    const figures = got ? `${spread(got, unitText(unit))} where ${wanted} is wanted` : `${wanted} is wanted`;
+    const figures = got ? `${gotText(got, unit)} where ${wanted} is wanted` : `${wanted} is wanted`;
     return `- ${what}: ${figures}${note ? ` (${note})` : ''}`;
   };
   const parts = [`${of('met').length} of ${targets.length} targets are met.`];
