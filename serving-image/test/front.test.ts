@@ -11,6 +11,7 @@ import { frontConfig } from '../src/config.ts';
 import type { FailureError } from '../src/failure.ts';
 import { front } from '../src/front/front.ts';
 import { temporaryFolder } from './folder.ts';
+import { run } from './program.ts';
 
 const DIGEST = 'd'.repeat(64);
 const EXAMPLE = '{"inputs": [[1, 2]]}';
@@ -293,6 +294,18 @@ for (const [name, given, answer, reason, words] of failing) {
   });
 }
 
+test('examples that nobody would have made are none', async (t) => {
+  const bodies: string[] = [];
+  const { port } = await backend(t, async (asked, response) => {
+    if (asked.url !== '/ping') bodies.push(await bodyOf(asked));
+    response.end();
+  });
+  const large = ' '.repeat(5 * 1024 * 1024);
+  const { ready } = await world(t, { port, files: { 'serving_input_example.json': large, 'examples.json': large } });
+  await ready();
+  assert.deepEqual(bodies, []);
+});
+
 test('nothing listens: it is said with the port', async (t) => {
   const behind = await backend(t);
   await new Promise((resolve) => behind.close(resolve));
@@ -448,4 +461,23 @@ test('requests are counted with their status, and readiness is a metric', async 
   const text = await (await fetch(`${url}/metrics`)).text();
   assert.match(text, /slipway_requests_total\{[^}]*endpoint="invocations"[^}]*status="200"[^}]*version="3"[^}]*\} 1/);
   assert.match(text, /slipway_model_ready\{[^}]*\} 1/);
+});
+
+test('as a container: why it ended is where the kubelet looks, and SIGTERM ends it well', async (t) => {
+  const env = (port: number, readyWithinSeconds: number) => ({
+    ...{
+      MODEL_ARTIFACT: JSON.stringify({ namespace: 'ns', uri: 's3://b/ns/m', digest: DIGEST }),
+      MODEL_DIR: '/nonexistent',
+    },
+    ...{ MODEL_NAME: 'iris', MODEL_VERSION: '3', PORT: '0', HOST: '127.0.0.1', DRAIN_DELAY_MS: '0' },
+    RUNTIME: JSON.stringify({ protocol: 'mlflow', port, readyWithinSeconds }),
+  });
+  const sick = await backend(t, (_, response) => void response.writeHead(503).end());
+  const well = await backend(t);
+  const [lost, kept] = await Promise.all([run(t, 'front', env(sick.port, 1)), run(t, 'front', env(well.port, 60))]);
+  assert.deepEqual(await lost.ended, { code: 65, signal: null });
+  assert.equal((await lost.termination())?.reason, 'LoadTimeout');
+  await kept.logged('the server behind is ready');
+  kept.child.kill('SIGTERM');
+  assert.deepEqual(await kept.ended, { code: 0, signal: null });
 });

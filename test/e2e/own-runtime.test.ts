@@ -139,11 +139,9 @@ test('a switch under load loses no request, and every answer is of the version i
 
 test('a version whose folder the server cannot load is turned down in the server’s own words, and the old one goes on', async () => {
   patch(namespace, 'infsvc/own', { spec: { version: '3' } });
-  const ready = await waitForCondition(namespace, 'infsvc/own', {
-    type: 'Ready',
-    status: 'False',
-    reason: 'VersionRejected',
-  });
+  const rejected = { type: 'Ready', status: 'False', reason: 'VersionRejected' };
+  // Python takes its time to start, and is given three tries or the whole of spec.rollout.progressDeadline.
+  const ready = await waitForCondition(namespace, 'infsvc/own', rejected, 240_000);
   assert.match(ready.message, /version 3 was rejected: CrashLoop: .*this version cannot be loaded here/s);
   assert.equal(conditionOf(get(namespace, 'infsvc/own'), 'Available')?.status, 'True');
   assert.equal(invoke().headers['x-model-version'], '2');

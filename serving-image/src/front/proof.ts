@@ -1,7 +1,7 @@
 /** The prediction by which the server behind shows that it has loaded this model: what the version's folder has as example. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RuntimeProtocol } from '@slipway/contract';
+import { EXAMPLES_FILE, type RuntimeProtocol } from '@slipway/contract';
 import { readExamples } from '../model/files.ts';
 import { type Server, say } from './say.ts';
 
@@ -29,15 +29,19 @@ export async function proofFor(protocol: RuntimeProtocol, modelDir: string): Pro
 
 async function servingExample(modelDir: string): Promise<string | undefined> {
   const path = join(modelDir, SERVING_EXAMPLE);
-  try {
-    return (await stat(path)).size <= MAX_BYTES ? await readFile(path, 'utf8') : undefined;
-  } catch {
-    return undefined;
-  }
+  return (await isSmall(path)) ? readFile(path, 'utf8') : undefined;
 }
+
+/** The folder is anybody's: what is too large to be an example is none. */
+const isSmall = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isFile() && found.size <= MAX_BYTES,
+    () => false,
+  );
 
 /** What trainers of ours leave, which is judged elsewhere: one that cannot be read counts as none. */
 async function trainersExample(modelDir: string): Promise<string | undefined> {
+  if (!(await isSmall(join(modelDir, EXAMPLES_FILE)))) return undefined;
   const examples = await readExamples(modelDir).catch(() => undefined);
   const [row] = examples?.inputs ?? [];
   return row && JSON.stringify({ dataframe_records: [row] });
