@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { ObjectStoreError } from '@slipway/object-store';
 import { type BatchStore, batch } from '../src/batch/batch.ts';
+import { featureSelector } from '../src/batch/features.ts';
 import { batchOptions } from '../src/batch/options.ts';
 import { readRows } from '../src/batch/rows.ts';
 import { runBatch } from '../src/batch/run-batch.ts';
@@ -93,7 +94,7 @@ test('every row is predicted as by itself, in its order, beside its own columns'
   answered.forEach((line, i) => {
     assert.equal(line['id'], `n${i}`);
     assert.equal(line['prediction'], irisScores(flower(i)).id);
-    assert.equal(line['sepal length (cm)'], String(flower(i)[0]));
+    assert.equal(line['sepal length (cm)'], flower(i)[0], 'a number of the CSV file is one in JSON');
   });
   assert.equal(typeof answered[0]?.['label'], 'string');
 });
@@ -313,6 +314,29 @@ test('JSON Lines and Parquet are read as CSV is', async (t) => {
     assert.equal(table.length, 6);
     assert.deepEqual(table[0], { size: 1.5, count: 1, colour: 'red', open: true, class: 'a' });
   }
+});
+
+test('of a Parquet file no part is fetched twice, however few rows are decoded at a time', async () => {
+  const folder = join(import.meta.dirname, '../../trainer-image/src/data/testing');
+  const bytes = await readFile(join(folder, 'snappy.parquet'));
+  const { store } = storeOf({ table: bytes });
+  const ranges: string[] = [];
+  const open: BatchStore['open'] = (key, range) => {
+    ranges.push(`${range?.start}-${range?.end}`);
+    return store.open(key, range);
+  };
+  const input = { store: { ...store, open }, key: 'table', size: bytes.length, format: 'parquet' } as const;
+  const colours: unknown[] = [];
+  for await (const { colour } of readRows({ ...input, rowsAtOnce: 2 })) colours.push(colour);
+  assert.equal(colours.length, 6);
+  assert.deepEqual(ranges, [...new Set(ranges)]);
+});
+
+test('an integer of a CSV file keeps every digit on its way to the model and into the output', () => {
+  const select = featureSelector([{ name: 'count', type: 'int64' }], { count: '1' }, true);
+  const row = { id: '007', count: '9007199254740993' };
+  assert.equal(JSON.stringify(select(row)), '{"count":9007199254740993}');
+  assert.equal(JSON.stringify(select.typed(row)), '{"id":"007","count":9007199254740993}');
 });
 
 const unreadable: [what: string, name: string, text: string, says: RegExp][] = [

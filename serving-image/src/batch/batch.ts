@@ -137,10 +137,13 @@ function createRun(plan: Plan, served: ServedModel, { options, parts, stored }: 
     const key = `${options.output.key}/${partName(index, plan.outputFormat)}`;
     const there = await stored('looking for a chunk', (store) => store.stat(key));
     if (there) return recordOf(await stored('reading a chunk', (store) => readText(store, key)), key, plan);
-    select ??= featureSelector(served.features, rows[0] as Row, plan.format === 'csv');
-    const outcomes = await outcomesOf(rows.map(select));
+    const chosen = select ?? featureSelector(served.features, rows[0] as Row, plan.format === 'csv');
+    select = chosen;
+    const outcomes = await outcomesOf(rows.map((row) => chosen(row)));
+    // CSV out of CSV stays as it was written.
+    const own = plan.outputFormat === 'jsonl' ? rows.map(chosen.typed) : rows;
     const text = textOf(
-      rows.map((row, i) => withOutcome(row, outcomes[i] as Outcome)),
+      own.map((row, i) => withOutcome(row, outcomes[i] as Outcome)),
       plan.outputFormat,
     );
     await stored('storing a chunk', (store) => writeText(store, key, text));

@@ -1,11 +1,15 @@
 /** What of a row goes to the model: its features by name, as the types the model takes. */
 import { normalizedName } from '@slipway/contract';
 import { FailureError } from '../failure.ts';
-import type { Row } from './rows.ts';
+import { exactly, type Row } from './rows.ts';
 import type { Feature } from './service.ts';
 
-/** A row as the model is asked about it. */
-export type SelectFeatures = (row: Row) => Row;
+export interface SelectFeatures {
+  /** A row as the model is asked about it. */
+  (row: Row): Row;
+  /** The whole row, what are numbers and truth values to the model being such: texts only in a CSV file are none. */
+  readonly typed: (row: Row) => Row;
+}
 
 /**
  * Finds each feature's column by its exact name, else by its normalised one, in the first row; other columns are not sent.
@@ -24,10 +28,13 @@ export function featureSelector(features: readonly Feature[], first: Row, isText
       `the input has no column of the model: it takes ${wanted}; there are ${got}`,
     );
   }
-  return (row) =>
-    Object.fromEntries(
-      pairs.map(({ feature, column }) => [feature.name, isText ? typed(row[column], feature) : row[column]]),
-    );
+  const valueIn = (row: Row, { feature, column }: (typeof pairs)[number]): unknown =>
+    isText ? typed(row[column], feature) : row[column];
+  const select = (row: Row): Row => Object.fromEntries(pairs.map((pair) => [pair.feature.name, valueIn(row, pair)]));
+  return Object.assign(select, {
+    typed: (row: Row): Row =>
+      isText ? { ...row, ...Object.fromEntries(pairs.map((pair) => [pair.column, valueIn(row, pair)])) } : row,
+  });
 }
 
 function looseMatch(name: string, columns: readonly string[]): string | undefined {
@@ -42,5 +49,9 @@ function typed(cell: unknown, { type }: Feature): unknown {
   if (text === '') return null;
   if (type === 'bool') return { true: true, false: false, '1': true, '0': false }[text.toLowerCase()] ?? cell;
   const number = Number(text);
-  return Number.isFinite(number) ? number : cell;
+  if (!Number.isFinite(number)) return cell;
+  return Number.isInteger(number) && !Number.isSafeInteger(number) && DIGITS.test(text) ? exactly(text) : number;
 }
+
+/** As JSON writes an integer. */
+const DIGITS = /^-?[1-9]\d*$/;

@@ -16,6 +16,8 @@ export interface StoredInput {
   readonly key: string;
   readonly size: number;
   readonly format: InputFormat;
+  /** Of a Parquet file, how many are decoded at a time. */
+  readonly rowsAtOnce?: number;
 }
 
 /** Every row of the file. Throws InvalidCell naming the line that cannot be read; errors of the store pass through. */
@@ -93,17 +95,36 @@ const compressors: Compressors = {
 /** So many rows are decoded at a time. */
 const PARQUET_ROWS = 8192;
 
-async function* readParquet({ store, key, size }: StoredInput): AsyncGenerator<Row> {
+async function* readParquet({ store, key, size, rowsAtOnce = PARQUET_ROWS }: StoredInput): AsyncGenerator<Row> {
   const file = remoteFile(store, key, size);
   const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
     throw error.name === 'ObjectStoreError' ? error : unreadable('the input', 'it is no Parquet file');
   });
-  const count = Number(metadata.num_rows);
-  for (let rowStart = 0; rowStart < count; rowStart += PARQUET_ROWS) {
-    const rowEnd = Math.min(count, rowStart + PARQUET_ROWS);
-    const rows = await parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd });
-    for (const row of rows) yield Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]));
+  let groupStart = 0;
+  for (const { num_rows } of metadata.row_groups) {
+    const groupEnd = groupStart + Number(num_rows);
+    // A group is fetched once, and decoded a few rows at a time: its columns lie apart, and every part needs all of them.
+    const group = remembering(file);
+    for (let rowStart = groupStart; rowStart < groupEnd; rowStart += rowsAtOnce) {
+      const rowEnd = Math.min(groupEnd, rowStart + rowsAtOnce);
+      const rows = await parquetReadObjects({ file: group, metadata, compressors, rowStart, rowEnd });
+      for (const row of rows)
+        yield Object.fromEntries(Object.entries(row).map(([name, value]) => [name, plain(value)]));
+    }
+    groupStart = groupEnd;
   }
+}
+
+/** The file, of which no part is fetched twice. */
+function remembering(file: AsyncBuffer): AsyncBuffer {
+  const known = new Map<string, Promise<ArrayBuffer>>();
+  const slice = (start: number, end?: number): Promise<ArrayBuffer> => {
+    const part = `${start}-${end}`;
+    const bytes = known.get(part) ?? Promise.resolve(file.slice(start, end));
+    known.set(part, bytes);
+    return bytes;
+  };
+  return { byteLength: file.byteLength, slice };
 }
 
 function remoteFile(store: StoredInput['store'], key: string, byteLength: number): AsyncBuffer {
@@ -116,8 +137,12 @@ function remoteFile(store: StoredInput['store'], key: string, byteLength: number
   return { byteLength, slice };
 }
 
+/** An integer that JSON.stringify writes with all of these digits, which a JavaScript number would lose. */
+export const exactly = (digits: string): object =>
+  (JSON as unknown as { rawJSON(text: string): object }).rawJSON(digits);
+
 /** What JSON can carry. */
 function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : exactly(String(value));
   return value instanceof Date ? value.toISOString() : value;
 }
