@@ -81,7 +81,9 @@ def _raw_scores(writer, forest, rows, is_double):
         f"base_values{suffix}": numbers(forest.base),
         "post_transform": "NONE",
     }
-    return writer.node("TreeEnsembleRegressor", [rows], domain="ai.onnx.ml", version=3, **attributes)
+    raw = writer.node("TreeEnsembleRegressor", [rows], domain="ai.onnx.ml", version=3, **attributes)
+    # Of doubles too it makes 32-bit floats.
+    return writer.node("Cast", [raw], to=11) if is_double else raw
 
 
 def _linked(writer, forest, raw, kind):

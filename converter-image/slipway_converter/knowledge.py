@@ -178,6 +178,14 @@ def _quantiles(walk, model, features):
     return [None] * len(features)
 
 
+def _powers(walk, model, features):
+    for distance in (-2.0, 0.0, 2.0):
+        values = model.inverse_transform(np.full((1, len(features)), distance))[0]
+        for feature, value in zip(features, values, strict=False):
+            walk.note(feature, [value])
+    return [None] * len(features)
+
+
 def _support(walk, model, features):
     mask = model.get_support()
     return [feature for feature, kept in zip(features, mask, strict=False) if kept]
@@ -282,6 +290,7 @@ _HANDLERS = (
     ("statistics_", _imputer),
     ("bin_edges_", _edges),
     ("quantiles_", _quantiles),
+    ("lambdas_", _powers),
     ("forest", _booster),
     ("get_booster", _booster),
     ("booster_", _booster),

@@ -79,6 +79,8 @@ def compare(expected, got):
     worst_size = -1.0
     for name, wanted in expected.items():
         given = got[name]
+        if len(given) != rows:
+            raise _shapes_differ(name, wanted, given)
         if _is_label(wanted, given):
             differ = _labels_differ(wanted, given)
             if shares is not None:
@@ -89,10 +91,7 @@ def compare(expected, got):
         else:
             sizes = _differences(wanted, given)
             if sizes is None:
-                raise ConversionFailed(
-                    PARITY_FAILED,
-                    f"output {name} has shape {list(given.shape)}, the model's answer has {list(wanted.shape)}",
-                )
+                raise _shapes_differ(name, wanted, given)
         result.bad |= (sizes > 1).any(axis=1)
         row, column = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
         if sizes[row, column] > worst_size:
@@ -100,6 +99,14 @@ def compare(expected, got):
             result.size = worst_size
             result.worst = _told(name, int(row), int(column), wanted, given)
     return result
+
+
+def _shapes_differ(name, wanted, given):
+    return ConversionFailed(
+        PARITY_FAILED,
+        f"output {name} of the ONNX form has shape {list(given.shape)}, the Python model's answer {list(wanted.shape)}; serve "
+        "the model with an image of your own (spec.runtime)",
+    )
 
 
 def _told(name, row, column, wanted, given):

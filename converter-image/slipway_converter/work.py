@@ -1,5 +1,6 @@
 """The conversion from the model's folder to four files, step by step."""
 
+import resource
 import sys
 import time
 
@@ -174,6 +175,7 @@ class Work:
                 "ties": int(comparison.ties.sum()),
             },
             "seconds": round(time.monotonic() - self.started, 2),
+            "peakMemory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
 
     def _used(self):
