@@ -34,6 +34,7 @@ const Converter = z.object({
   resources: z.object({ requests: Quantities.exactOptional(), limits: Quantities.exactOptional() }),
   timeoutSeconds: z.int().min(1),
   deadlineSeconds: z.int().min(1),
+  maxParallel: z.int().min(1),
 });
 
 const Variables = z.object({

@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "slipway.converter" -}}
 {{- with .Values.converter -}}
 {{- $image := include "slipway.image" (dict "root" $ "image" .image) -}}
-{{- dict "image" $image "resources" .resources "timeoutSeconds" (int .timeoutSeconds) "deadlineSeconds" (int .deadlineSeconds) | toJson -}}
+{{- dict "image" $image "resources" .resources "timeoutSeconds" (int .timeoutSeconds) "deadlineSeconds" (int .deadlineSeconds) "maxParallel" (int .maxParallel) | toJson -}}
 {{- end -}}
 {{- end -}}
 

@@ -12,6 +12,8 @@ export interface ConverterSettings {
   readonly timeoutSeconds: number;
   /** How long a conversion may take with all its attempts. */
   readonly deadlineSeconds: number;
+  /** How many conversions go on at once, in all namespaces together. */
+  readonly maxParallel: number;
 }
 
 /** What the administrator chose for the pods the operator makes. */

@@ -23,6 +23,7 @@ const converter = {
   resources: { requests: { cpu: '100m', memory: '512Mi' }, limits: { memory: '2Gi' } },
   timeoutSeconds: 60,
   deadlineSeconds: 600,
+  maxParallel: 4,
 };
 
 const files = ['conversion.json', 'examples.json', 'model.onnx', 'signature.json'].map((path, index) => ({
@@ -454,6 +455,20 @@ test('a Job that is stopped by its deadline is said to have been', async () => {
   await w.turn();
   assert.equal(w.said(), 'False/ConversionFailed');
   assert.match(w.message(), /within 600 s \(converter\.deadlineSeconds of the chart\)/);
+});
+
+test('no more go on at once than the chart allows; the next begins when one has ended', async () => {
+  const w = world({ settings: { converter: { ...converter, maxParallel: 1 } } });
+  const labels = { 'app.kubernetes.io/component': 'conversion', 'app.kubernetes.io/managed-by': 'slipway' };
+  const other = { apiVersion: 'batch/v1', kind: 'Job', metadata: { namespace: 'team-b', name: 'x-convert', labels } };
+  w.kube.put(other as KubeObject);
+  assert.equal(await w.turn(), 'requeued');
+  assert.equal(w.job(), undefined);
+  assert.equal(w.said(), 'Unknown/Pending');
+  assert.match(w.message(), /1 other conversions go on \(converter\.maxParallel/);
+  w.kube.put({ ...other, status: over('Complete') } as KubeObject);
+  await w.turn();
+  assert.ok(w.job());
 });
 
 test('a message is cut before it breaks an object', async () => {

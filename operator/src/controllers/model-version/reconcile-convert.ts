@@ -5,6 +5,7 @@
 import type { DerivedModel, ModelVersionRow } from '@slipway/database';
 import { finishedAt, isFinished, Job } from '../../api/batch-job.ts';
 import { findCondition } from '../../api/conditions.ts';
+import { COMPONENT_LABEL } from '../../api/containers.ts';
 import { isControlledBy } from '../../api/meta.ts';
 import { Pod } from '../../api/pod.ts';
 import type { Result } from '../../runtime/reconcile.ts';
@@ -54,6 +55,7 @@ async function work(
   const job = await currentJob(turn, converter);
   if (job === 'going') return { status: said(turn, row, undecided(PREPARING)), requeueAfterMs: LOOK_AGAIN_MS };
   if (!job) {
+    if (goingOn(turn) >= converter.maxParallel) return queued(turn, row, converter);
     await deps.tenants.ensure(namespace);
     // Before there is anything it could hold back.
     await deps.conversions.ensurePolicy(namespace, policyOwners(turn));
@@ -69,6 +71,18 @@ async function work(
     return { status: said(turn, row, undecided(PREPARING)), requeueAfterMs: LOOK_AGAIN_MS };
   }
   return { status: underWay(turn, row, verdict), requeueAfterMs: LOOK_AGAIN_MS };
+}
+
+/** Conversions that go on, in all namespaces; what was begun a moment ago may not be counted yet. */
+const goingOn = ({ ctx }: Turn): number =>
+  ctx.kube.list(Job, { labels: { [COMPONENT_LABEL]: 'conversion' } }).filter((job) => !isFinished(job)).length;
+
+function queued(turn: Turn, row: ModelVersionRow, { maxParallel }: ConverterSettings): Result<ModelVersionStatus> {
+  const message = `${maxParallel} other conversions go on (converter.maxParallel of the chart); it begins when one of them has ended`;
+  return {
+    status: underWay(turn, row, { kind: 'underWay', reason: Reason.Pending, message }),
+    requeueAfterMs: LOOK_AGAIN_MS,
+  };
 }
 
 const PREPARING = { reason: Reason.Pending, message: 'the conversion is being prepared' };
