@@ -72,7 +72,7 @@ registry: node_modules/.package-lock.json ## The MLflow server alone, on this ma
 bench: install ## Measure what the documentation claims; prints figures with the machine they were made on
 	@$(IN_CLUSTER) node scripts/bench.ts
 
-bench-serving: node_modules/.package-lock.json ## The model server beside its peers, twelve minutes; writes docs/performance.md (ARGS=--grid: all of it, hours)
+bench-serving: node_modules/.package-lock.json ## The model server beside its peers, a quarter of an hour; writes docs/performance.md (ARGS=--grid: the grid, half an hour)
 	@node scripts/bundle.ts serving-image
 	@node bench/serving/main.ts $(ARGS)
 

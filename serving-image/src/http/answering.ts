@@ -94,7 +94,7 @@ function createTelling({ metrics, log, onAnswered, state }: ServerOptions): (e: 
 
 /** Field by field: a copy of `outcome` into it costs several times as much. */
 function eventOf(exchange: Exchange, latencyMs: number, { status, answer, refusal, error }: Outcome): AnsweredEvent {
-  const { route, startedAt, requestId, traceId, headers } = exchange;
+  const { route, startedAt, requestId, traceId } = exchange;
   const { endpoint } = route;
-  return { endpoint, startedAt, latencyMs, requestId, traceId, headers, status, answer, refusal, error };
+  return { endpoint, startedAt, latencyMs, requestId, traceId, status, answer, refusal, error };
 }

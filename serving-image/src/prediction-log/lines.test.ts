@@ -26,7 +26,6 @@ const event = (more: Partial<AnsweredEvent> = {}): AnsweredEvent => ({
   latencyMs: 1.23456,
   requestId: 'request-1',
   traceId: TRACE,
-  headers: {},
   ...more,
 });
 

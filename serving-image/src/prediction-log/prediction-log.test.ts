@@ -22,7 +22,7 @@ const state: ServerState = {
   isDraining: false,
 };
 const one = { type: 'float32', dims: [1, 1], data: Float32Array.of(1) } as const;
-const asked = { endpoint: 'predict', startedAt: 0, latencyMs: 1, requestId: 'r', traceId: 't', headers: {} };
+const asked = { endpoint: 'predict', startedAt: 0, latencyMs: 1, requestId: 'r', traceId: 't' };
 const predicted: AnsweredEvent = {
   ...asked,
   status: 200,

@@ -1,5 +1,4 @@
 /** What is told of a request of a protocol once it is over. */
-import type { IncomingMessage } from 'node:http';
 import type { Refusal } from '../request/refusal.ts';
 import type { Answer } from './protocol.ts';
 
@@ -14,7 +13,6 @@ export interface AnsweredEvent {
   readonly requestId: string;
   /** Of the caller's trace, or of the one begun here; the answer's `traceparent` has it too. */
   readonly traceId: string;
-  readonly headers?: IncomingMessage['headers'];
   /** What was answered, when something was predicted. */
   readonly answer?: Answer | undefined;
   /** What was said instead. */
