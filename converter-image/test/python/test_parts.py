@@ -1,0 +1,128 @@
+"""The parts that need no model of a file."""
+
+import os
+import tempfile
+import unittest
+
+import numpy as np
+from slipway_converter import deliver, libraries, outcome, parity, rows, supervise
+from slipway_converter.columns import Column
+from slipway_converter.converters import _floor32
+from slipway_converter.knowledge import Fact
+
+
+class Versions(unittest.TestCase):
+    """Which version a model is loaded with."""
+
+    def test_exact_then_same_minor_then_none(self):
+        have = ["1.9.1", "1.8.0"]
+        self.assertEqual(libraries.choose("scikit-learn", "1.8.0", have), "1.8.0")
+        self.assertEqual(libraries.choose("scikit-learn", "1.8.2", have), "1.8.0")
+        self.assertIsNone(libraries.choose("scikit-learn", "1.7.2", have))
+        self.assertEqual(libraries.choose("scikit-learn", None, have), "1.9.1")
+
+    def test_newer_boosters_read_older_ones(self):
+        self.assertEqual(libraries.choose("xgboost", "1.7.6", ["3.2.0", "2.1.4"]), "2.1.4")
+        self.assertEqual(libraries.choose("xgboost", "3.0.1", ["3.2.0", "2.1.4"]), "3.2.0")
+        self.assertIsNone(libraries.choose("xgboost", "4.0.0", ["3.2.0", "2.1.4"]))
+
+
+class Thresholds(unittest.TestCase):
+    """A double threshold for 32-bit floats."""
+
+    def test_the_same_floats_are_at_or_below_it(self):
+        random = np.random.default_rng(1)
+        for threshold in random.normal(0, 10, 500):
+            near = np.float32(threshold)
+            for value in (near, np.nextafter(near, np.float32(9e9)), np.nextafter(near, np.float32(-9e9))):
+                self.assertEqual(float(value) <= threshold, value <= np.float32(_floor32(threshold)))
+
+
+class Rows(unittest.TestCase):
+    """What is asked."""
+
+    def test_they_are_seeded_and_stand_at_thresholds(self):
+        columns = [Column("a", "number"), Column("b", "string")]
+        facts = [Fact(points=[0.5], low=0.0, high=1.0), Fact(categories=["x", "y"])]
+        one, other = (rows.draw(columns, facts, [], {1}, {0}) for _ in range(2))
+        self.assertGreaterEqual(len(one), 1000)
+        np.testing.assert_array_equal(one.arrays[0], other.arrays[0])
+        self.assertIn(0.5, one.arrays[0])
+        self.assertTrue(np.isnan(one.arrays[0]).any())
+        self.assertEqual({"x", "y", "slipway unknown category"}, set(one.arrays[1]))
+
+
+class Parity(unittest.TestCase):
+    """When answers are the same."""
+
+    def test_the_worst_value_is_named(self):
+        wanted = {"variable": np.array([1.0, 2.0, 3.0])}
+        found = parity.compare(wanted, {"variable": np.array([[1.0], [2.5], [3.00001]])})
+        self.assertFalse(found.agrees)
+        self.assertEqual((found.worst["row"], found.worst["expected"], found.worst["got"]), (1, 2.0, 2.5))
+
+    def test_a_tie_may_go_either_way_and_nothing_else(self):
+        shares = np.array([[0.5, 0.5], [0.9, 0.1]])
+        wanted = {"label": np.array(["a", "a"]), "probabilities": shares}
+        self.assertTrue(parity.compare(wanted, {"label": np.array(["b", "a"]), "probabilities": shares}).agrees)
+        self.assertFalse(parity.compare(wanted, {"label": np.array(["a", "b"]), "probabilities": shares}).agrees)
+
+    def test_what_is_no_number_is_no_answer(self):
+        wanted = {"variable": np.array([1.0])}
+        self.assertFalse(parity.compare(wanted, {"variable": np.array([[np.nan]])}).agrees)
+
+
+class Outcome(unittest.TestCase):
+    """What is said at the end."""
+
+    def test_it_fits_the_termination_message(self):
+        self.assertLessEqual(len(outcome.termination("InvalidModel", "\U0001f600" * 9000)), 4096)
+
+    def test_a_message_is_one_line(self):
+        self.assertEqual(outcome.cut("a\n\x1b[31mb"), "a [31mb")
+
+    def test_a_report_of_another_shape_is_none(self):
+        lines = b'{"stage": "load"}\n[1]\n{"ok": "yes", "message": 1}\nnonsense'
+        self.assertEqual(supervise._reported(lines), ("load", None))
+
+
+class Delivery(unittest.TestCase):
+    """Only whole regular files get out."""
+
+    def setUp(self):
+        self.scratch, self.output = tempfile.mkdtemp(), tempfile.mkdtemp()
+        for name in deliver.FILES:
+            with open(f"{self.scratch}/{name}", "w") as file:
+                file.write("{}")
+
+    def test_all_four_and_nothing_else(self):
+        with open(f"{self.output}/left", "w") as file:
+            file.write("by somebody")
+        deliver.deliver(self.scratch, self.output)
+        self.assertEqual(sorted(os.listdir(self.output)), sorted(deliver.FILES))
+
+    def test_a_link_a_pipe_a_second_name_and_too_much_are_refused(self):
+        def link(path):
+            os.symlink("/etc/passwd", path)
+
+        def pipe(path):
+            os.mkfifo(path)
+
+        def second(path):
+            os.link(f"{self.scratch}/model.onnx", path)
+
+        def large(path):
+            with open(path, "wb") as file:
+                file.truncate(5 << 20)
+
+        for make in (link, pipe, second, large):
+            path = f"{self.scratch}/examples.json"
+            os.unlink(path)
+            make(path)
+            with self.assertRaises(outcome.ConversionFailed):
+                deliver.deliver(self.scratch, self.output)
+            self.assertEqual(os.listdir(self.output), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
