@@ -4,9 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { FakeStores } from '../../../test/fake-stores.ts';
 import type { Job } from '../api/batch-job.ts';
+import { convertPolicy } from '../kube/convert-policy.ts';
 import { loadKubeConfig } from '../kube/kubeconfig.ts';
 import { openTransport, type Transport } from '../kube/transport.ts';
 import { ModelVersion } from './model-version/api.ts';
+import { convertJobFor } from './model-version/convert-job.ts';
 import { verifyJobFor } from './model-version/job.ts';
 import type { Settings } from './ports.ts';
 import { TrainingJob } from './training-job/api.ts';
@@ -91,7 +93,14 @@ async function trainingJobs(): Promise<Record<string, Job>> {
   };
 }
 
-async function verification(): Promise<Job> {
+const converter = {
+  image: 'slipway/converter:test',
+  resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '2', memory: '1Gi' } },
+  ...{ timeoutSeconds: 60, deadlineSeconds: 600, maxParallel: 2 },
+};
+
+/** What proves a version as it is, or what it is converted to. */
+async function verification(how: 'verified' | 'converted' = 'verified'): Promise<Job> {
   const source = { uri: `s3://slipway/${namespace}/m` };
   const { apiVersion, kind } = ModelVersion;
   const version = ModelVersion.parse({ apiVersion, kind, metadata, spec: { model: 'iris', source } });
@@ -104,14 +113,23 @@ async function verification(): Promise<Job> {
       creationTime: '2026-01-01T00:00:00Z',
     },
   });
-  return verifyJobFor(version, row, settings);
+  return how === 'verified'
+    ? verifyJobFor(version, row, settings)
+    : convertJobFor(version, { row, settings, converter });
 }
 
 const query = { dryRun: 'All', fieldValidation: 'Strict' };
 
-for (const what of ['a built-in algorithm', 'a container', 'a run that uses everything', 'a verification']) {
+for (const what of [
+  'a built-in algorithm',
+  'a container',
+  'a run that uses everything',
+  'a verification',
+  'a conversion',
+]) {
   test(`the Job of ${what} is taken, and its pod passes Pod Security restricted`, async () => {
-    const job = { ...(await trainingJobs()), 'a verification': await verification() }[what] as Job;
+    const versions = { 'a verification': await verification(), 'a conversion': await verification('converted') };
+    const job = { ...(await trainingJobs()), ...versions }[what] as Job;
     await transport.json({ method: 'POST', path: `/apis/batch/v1/namespaces/${namespace}/jobs`, query, body: job });
     const template = job.spec?.template;
     assert.ok(template);
@@ -130,6 +148,15 @@ for (const what of ['a built-in algorithm', 'a container', 'a run that uses ever
     );
   });
 }
+
+test('the NetworkPolicy of conversions is taken as it is', async () => {
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name: 'x', uid: metadata.uid } };
+  const peers = [{ namespaceSelector: { matchLabels: { a: 'b' } }, podSelector: { matchLabels: { c: 'd' } } }];
+  const body = convertPolicy(namespace, { peers, port: 9000 }, [owner]);
+  const path = `/apis/networking.k8s.io/v1/namespaces/${namespace}/networkpolicies`;
+  const answer = (await transport.json({ method: 'POST', path, query, body })) as { spec: object };
+  assert.deepEqual({ ...answer.spec, egress: undefined }, { ...body.spec, egress: undefined });
+});
 
 test('a verification may be asked for twice under one name, and so may a run', async () => {
   assert.deepEqual(await verification(), await verification());
