@@ -81,13 +81,13 @@ const httpGet = (path: string, scheme: Scheme) => ({
 });
 
 /** Ready as soon as the model is; a server that is merely busy is neither restarted nor taken out for a while. */
-const probes = (progressDeadlineSeconds: number, scheme: Scheme) => ({
+const probes = (progressDeadlineSeconds: number, scheme: Scheme, denials: number) => ({
   startupProbe: {
     ...httpGet('/readyz', scheme),
     periodSeconds: 1,
     failureThreshold: Math.max(progressDeadlineSeconds + 60, STARTUP_SECONDS),
   },
-  readinessProbe: { ...httpGet('/readyz', scheme), periodSeconds: 1, failureThreshold: 3 },
+  readinessProbe: { ...httpGet('/readyz', scheme), periodSeconds: 1, failureThreshold: denials },
   livenessProbe: { ...httpGet('/livez', scheme), periodSeconds: 10, failureThreshold: 12, timeoutSeconds: 10 },
 });
 
@@ -108,6 +108,7 @@ const builtIn = (resources: Resources): FrontParts => ({
   port: HTTP_PORT,
   resources,
   env: {},
+  denials: 3,
 });
 
 function podTemplate(owner: InferenceService, release: Release, settings: Settings): PodTemplate {
@@ -183,7 +184,7 @@ function podTemplate(owner: InferenceService, release: Release, settings: Settin
           ...access.mounts,
           ...predictions.mounts,
         ],
-        ...probes(durationSeconds(spec.rollout.progressDeadline), scheme),
+        ...probes(durationSeconds(spec.rollout.progressDeadline), scheme, reached.denials),
       },
     ],
   };

@@ -103,6 +103,7 @@ test('clients and the kubelet reach the front alone, which knows the server and 
   assert.deepEqual(JSON.parse(env['RUNTIME'] ?? ''), { protocol: 'v2', port: 9000, readyWithinSeconds: 120 });
   assert.deepEqual(JSON.parse(env['MODEL_ARTIFACT'] ?? '').digest, digest);
   assert.deepEqual(JSON.parse(env['SERVE_SETTINGS'] ?? ''), { tls: true });
+  assert.deepEqual((front.readinessProbe as { failureThreshold?: number }).failureThreshold, 1);
   assert.equal(server.readinessProbe, undefined, 'a server at 127.0.0.1 is not reached by the kubelet');
   assert.deepEqual(server.livenessProbe.httpGet, { path: '/livez?server', port: FRONT_PORT, scheme: 'HTTPS' });
   assert.equal(environment(server)['PORT'], '9000');

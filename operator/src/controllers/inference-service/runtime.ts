@@ -30,6 +30,8 @@ export interface FrontParts {
   readonly port: number;
   readonly resources: Resources;
   readonly env: Readonly<Record<string, string>>;
+  /** How often in a row it may say that it is not ready. */
+  readonly denials: number;
 }
 
 /** The container that clients reach where there is a runtime. */
@@ -44,6 +46,8 @@ export const frontOf = ({ spec }: InferenceService, { protocol, port }: Runtime)
       readyWithinSeconds: durationSeconds(spec.rollout.progressDeadline),
     }),
   },
+  // It has thought about it already, and it is never too busy to say so.
+  denials: 1,
 });
 
 /** What the server is told. */
