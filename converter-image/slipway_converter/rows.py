@@ -115,12 +115,11 @@ def draw(columns, facts, examples, takes_unknown=frozenset(), missing=frozenset(
         else:
             drawn = _numbers(random, column, fact, shown, COUNT)
         arrays.append(drawn)
+    for i in sorted(missing):
+        arrays[i][random.random(COUNT) < 0.05] = np.nan
     table = Table(arrays)
     edges = _at_thresholds(random, columns, facts, table)
     parts = [table] if edges is None else [table, edges]
-    for part in parts:
-        for i in sorted(missing):
-            part.arrays[i][random.random(len(part)) < 0.05] = np.nan
     if examples:
         kinds = [object if column.kind == "string" else float for column in columns]
         first = [np.array([row[i] for row in examples], dtype=kind) for i, kind in enumerate(kinds)]

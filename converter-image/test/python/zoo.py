@@ -10,6 +10,8 @@ import sys
 import time
 import warnings
 
+# As the model server: threads that wait for each other would be measured otherwise.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 warnings.simplefilter("ignore")
 
 CLASSIFIERS, REGRESSORS, PIPELINES, OTHERS, REFUSED = "Classifiers", "Regressors", "Pipelines", "Clusters and outliers", "Not converted"
@@ -186,16 +188,16 @@ def first_row(rows):
 
 
 def milliseconds(model, row):
-    """What one row takes in Python: the middle of some predictions, after a first."""
+    """What one row takes in Python: the best of many predictions, because others use the machine too."""
     if not hasattr(model, "predict"):
         return None
     method = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     times = []
-    for _ in range(15):
+    for _ in range(40):
         started = time.perf_counter()
         method(row)
         times.append(time.perf_counter() - started)
-    return sorted(times)[len(times) // 2] * 1000
+    return min(times) * 1000
 
 
 def save(model, rows, folder):
