@@ -89,12 +89,13 @@ export function temporaryFolder(t: Pick<TestContext, 'after'>): string {
   return folder;
 }
 
-/** Converts a model folder; `output` is the folder with the result. */
+/** Converts a model folder; `output` is the folder with the result. `meanwhile` is told the process. */
 export async function convert(
   t: Pick<TestContext, 'after'>,
   { python, site, libraries }: Converter,
   model: string,
   more: Readonly<Record<string, string>> = {},
+  meanwhile: (pid: number) => Promise<void> = async () => {},
 ): Promise<Converted> {
   const output = temporaryFolder(t);
   const termination = join(temporaryFolder(t), 'termination');
@@ -112,7 +113,9 @@ export async function convert(
   const started = performance.now();
   const child = spawn(python, ['-m', 'slipway_converter'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
-  const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+  const closed = once(child, 'close') as Promise<[number | null, string | null]>;
+  if (child.pid !== undefined) await meanwhile(child.pid);
+  const [status, signal] = await closed;
   const seconds = (performance.now() - started) / 1000;
   const told = existsSync(termination) ? JSON.parse(readFileSync(termination, 'utf8')) : {};
   return { status, signal, reason: told.reason, message: told.message, output, log: out() + err(), seconds };

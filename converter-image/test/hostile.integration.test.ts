@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Converted, type Converter, convert, converter, script, temporaryFolder } from './environment.ts';
 
 let found: Converter | string;
@@ -133,4 +134,19 @@ test('a model that takes more memory than there is says so', { timeout: 120_000 
   if (!result) return;
   assert.equal(result.reason, 'OutOfMemory');
   assert.equal(result.status, 1);
+});
+
+test('a converter that is killed leaves nothing: no result, and nobody of its own', { timeout: 120_000 }, async (t) => {
+  if (typeof found === 'string') return t.skip(found);
+  const model = join(temporaryFolder(t), 'model');
+  await script(found, 'hostile.py', 'sleep', model);
+  const result = await convert(t, found, model, {}, async (child) => {
+    const children = `/proc/${child}/task/${child}/children`;
+    while (readFileSync(children, 'utf8').trim() === '') await delay(20);
+    const inner = Number(readFileSync(children, 'utf8'));
+    process.kill(child, 'SIGKILL');
+    while (existsSync(`/proc/${inner}`)) await delay(20);
+  });
+  assert.equal(result.signal, 'SIGKILL');
+  assert.deepEqual(readdirSync(result.output), []);
 });
