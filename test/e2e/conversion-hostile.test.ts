@@ -1,4 +1,4 @@
-/** Pickles that do what pickles can: nothing leaks, every Job ends, the condition says what happened, and nothing derived is left. */
+/** Pickles that do what pickles can, and one that has no ONNX form: nothing leaks, every Job ends, the condition says what happened, and nothing derived is left. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { conditionOf, get, waitForCondition } from '../support/conditions.ts';
@@ -54,6 +54,12 @@ const hostile: Readonly<Record<string, { pickle: Buffer; reason: string | RegExp
     reason: /InvalidModel|ConversionFailed/,
     message: /./,
   },
+  unsupported: {
+    // A scikit-learn estimator without an ONNX form.
+    pickle: Buffer.from('\x80\x02csklearn.manifold\nTSNE\n)R.', 'latin1'),
+    reason: 'FormatNotServable',
+    message: /sklearn\.manifold\.TSNE is not converted.*spec\.runtime/,
+  },
   sleeps: { pickle: pickleThatRuns('import time\ntime.sleep(100000)'), reason: 'ConversionTimeout', message: /./ },
 };
 
@@ -70,7 +76,7 @@ after(() => {
 });
 
 for (const [name, { reason, message }] of Object.entries(hostile))
-  test(`a model that tries ${name}`, { skip }, async () => {
+  test(`a model that tries or is: ${name}`, { skip }, async () => {
     const ready = await waitForCondition(
       namespace,
       `mv/${nameOf(name)}`,
