@@ -23,7 +23,7 @@ export function multipartOf(
   readonly calls: UploadCalls;
   readonly own: Pick<
     StreamingObjectStore,
-    'startMultipart' | 'completeMultipart' | 'abortMultipart' | 'presignGet' | 'presignPart'
+    'putNew' | 'startMultipart' | 'completeMultipart' | 'abortMultipart' | 'presignGet' | 'presignPart'
   >;
 } {
   /** One answer whose body does not matter, by its headers. */
@@ -70,6 +70,15 @@ export function multipartOf(
       abort,
     },
     own: {
+      async putNew(key, bytes) {
+        try {
+          await call(`storing ${key}`, () => headersOf('PUT', key, '', bytes, { 'if-none-match': '*' }));
+          return true;
+        } catch (error) {
+          if (codeOf((error as Error).cause) === 'PreconditionFailed') return false;
+          throw error;
+        }
+      },
       startMultipart: start,
       async completeMultipart(key, uploadId, parts) {
         try {

@@ -81,6 +81,15 @@ test('a stream of unknown length is stored whole', async () => {
   assert.ok((await buffer(back.body)).equals(Buffer.concat(pieces)));
 });
 
+test('of many that store a new object at once one does', async () => {
+  const told = await Promise.all([...'abcdefgh'].map((text) => store.putNew('n/plan', Buffer.from(text))));
+  assert.equal(told.filter(Boolean).length, 1);
+  const kept = (await buffer(await store.get('n/plan'))).toString();
+  assert.equal(kept, 'abcdefgh'[told.indexOf(true)]);
+  assert.equal(await store.putNew('n/plan', Buffer.from('z')), false);
+  assert.equal((await buffer(await store.get('n/plan'))).toString(), kept);
+});
+
 test('a body that fails in the middle is told as it failed, and leaves nothing', async () => {
   async function* failing(): AsyncGenerator<Buffer> {
     for (let i = 0; i < 20; i++) yield Buffer.alloc(MIB);

@@ -75,6 +75,11 @@ export interface StreamingObjectStore extends ObjectStore {
    * store, what was sent is taken back as far as the store can be reached. A failing body's own error is thrown as it is.
    */
   upload(key: string, body: AsyncIterable<Buffer>, options?: UploadOptions): Promise<{ etag: string; size: number }>;
+  /**
+   * Stores the bytes unless something is there already: true when it was this call that stored them. Of several at once one
+   * gets true (conditional put: `If-None-Match: *`).
+   */
+  putNew(key: string, bytes: Buffer): Promise<boolean>;
   /** Deleting what is not there is no error. */
   remove(keys: readonly string[]): Promise<void>;
   startMultipart(key: string, contentType?: string): Promise<string>;

@@ -45,6 +45,12 @@ function storeOf(objects: Record<string, Buffer>) {
       puts.push(key);
       memory.objects.set(key, body as Buffer);
     },
+    putNew: async (key, bytes) => {
+      if (memory.objects.has(key)) return false;
+      puts.push(key);
+      memory.objects.set(key, bytes);
+      return true;
+    },
     info: async (key) => infoOf(key),
     open: async (key, range) => {
       const bytes = memory.objects.get(key) as Buffer;
@@ -146,6 +152,24 @@ test('an input that is replaced between planning and reading ends the batch befo
     message: /flowers\.csv was replaced since/,
   });
   assert.deepEqual(puts, [`${OUT}/_plan.json`]);
+});
+
+test('of two that begin one output at once the second goes by what the first wrote', async (t) => {
+  const { run, memory, service, store } = await world(t, 12);
+  const { putNew } = store;
+  const first = { model: 'iris', version: '9', digest: 'd'.repeat(64) };
+  const begun = { ...first, input: 's3://slipway/team-a/flowers.csv', size: csvOf(12).length, format: 'csv' };
+  // Between the look and the write another one has begun, while another version was served.
+  store.putNew = async (key, bytes) => {
+    const other = JSON.stringify({ ...JSON.parse(bytes.toString()), ...begun });
+    memory.objects.set(key, Buffer.from(other));
+    return putNew(key, bytes);
+  };
+  await assert.rejects(run([], { ...service, predict: async () => assert.fail('asked') }), {
+    reason: 'InvalidConfiguration',
+    message: /begun with version 9, now it is 2/,
+  });
+  assert.equal(JSON.parse(memory.objects.get(`${OUT}/_plan.json`)?.toString() ?? '').version, '9');
 });
 
 test('a credential that ends while the input is read is followed by the renewed one', async (t) => {

@@ -24,7 +24,7 @@ import {
 import { type Row, readRows } from './rows.ts';
 import type { BatchService, Outcome, ServedModel } from './service.ts';
 
-export type BatchStore = Pick<StreamingObjectStore, 'bucket' | 'get' | 'put' | 'stat' | 'info' | 'open'>;
+export type BatchStore = Pick<StreamingObjectStore, 'bucket' | 'get' | 'put' | 'putNew' | 'stat' | 'info' | 'open'>;
 
 export interface BatchParts {
   /** As the credential is now: it is renewed while a long batch goes on. */
@@ -87,8 +87,9 @@ async function begin(store: BatchStore, options: BatchOptions, served: ServedMod
   const plan = planFor(options, input, { model, version, digest });
   const key = `${options.output.key}/${PLAN_FILE}`;
   const begun = await readJson(store, key);
-  if (begun === undefined) await writeText(store, key, JSON.stringify(plan));
-  else checkSamePlan(planIn(begun, PLAN_FILE), plan);
+  // Of two that begin at once one is first, and the other goes by what that one wrote.
+  if (begun === undefined && (await store.putNew(key, Buffer.from(JSON.stringify(plan))))) return plan;
+  checkSamePlan(planIn(begun ?? (await readJson(store, key)), PLAN_FILE), plan);
   return plan;
 }
 
