@@ -38,7 +38,12 @@ def convert_in_sandbox(settings, scratch, report_fd):
     channel = _Channel(report_fd)
     try:
         sandbox.enter(
-            settings.model_dir, scratch, {report_fd}, settings.seconds, settings.memory_bytes, _libraries(settings.libraries_dir)
+            settings.model_dir,
+            scratch,
+            {report_fd},
+            settings.seconds,
+            settings.memory_bytes,
+            _libraries(settings.libraries_dir),
         )
         from .work import Work
 

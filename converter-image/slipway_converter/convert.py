@@ -3,14 +3,13 @@
 import copy
 import sys
 
-from .boosters import NotConvertible
 from .columns import final_step
 from .outcome import FORMAT_NOT_SERVABLE, ConversionFailed
 from .steps import check_steps, class_name, walk
 
 OPSET = 18
 ML_OPSET = 3
-_FOREIGN = ("Sequence", "Optional", "Random", "Split" + "ToSequence", "ConcatFromSequence", "Bernoulli", "Multinomial")
+_FOREIGN = ("Sequence", "Optional", "Random", "SplitToSequence", "ConcatFromSequence", "Bernoulli", "Multinomial")
 _CURE = "or serve the model with an image of your own (spec.runtime)"
 
 
@@ -157,7 +156,7 @@ def _step_of(error, model):
 
 
 def convert(model, layout):
-    """The ONNX model. Raises NotConvertible naming the step and the cure."""
+    """The ONNX model. Raises ConversionFailed naming the step and the cure."""
     from skl2onnx import convert_sklearn
 
     check_steps(model)
@@ -211,5 +210,3 @@ def keep_outputs(onnx_model, names):
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
         graph.initializer.remove(tensor)
 
-
-__all__ = ["Layout", "NotConvertible", "check_operators", "convert", "keep_outputs", "layouts"]

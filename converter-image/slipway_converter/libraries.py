@@ -69,7 +69,7 @@ def select(libraries_dir, wanted_versions):
         found = choose(library, version, have[library])
         if found is None and version is not None:
             there = ", ".join(have[library]) or "none"
-            cure = f"train and log the model with one of those, or serve it with an image of your own (spec.runtime)"
+            cure = "train and log the model with one of those, or serve it with an image of your own (spec.runtime)"
             raise ConversionFailed(
                 FORMAT_NOT_SERVABLE,
                 f"the model was made with {library} {version[:40]}; the converter has {there}; {cure}",

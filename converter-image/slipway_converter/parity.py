@@ -75,7 +75,7 @@ def compare(expected, got):
     """Both by output name; outputs that were not expected are not compared."""
     rows = len(next(iter(expected.values())))
     result = Comparison(rows, bad=np.zeros(rows, dtype=bool), ties=np.zeros(rows, dtype=bool))
-    shares = next((_ties(np.asarray(v)) for v in expected.values() if np.asarray(v).ndim == 2 and _is_number(np.asarray(v))), None)
+    shares = next((_ties(values) for values in expected.values() if values.ndim == 2 and _is_number(values)), None)
     worst_size = -1.0
     for name, wanted in expected.items():
         given = got[name]

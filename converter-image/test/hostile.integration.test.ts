@@ -1,5 +1,6 @@
 /** Pickles that do anything but hold a model: nothing gets out, nothing is left, and the message says what happened. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -34,6 +35,12 @@ async function attacked(
   assert.deepEqual(readdirSync(result.output), [], 'nothing is left in the output');
   assert.equal(result.signal, null, 'the converter itself lives');
   return result;
+}
+
+/** Whether the kernel can limit which files a process opens. */
+function hasLandlock(python: string): boolean {
+  const asks = 'import ctypes; print(ctypes.CDLL(None).syscall(444, None, 0, 1))';
+  return Number(execFileSync(python, ['-c', asks], { encoding: 'utf8' })) >= 1;
 }
 
 /** Something on this machine that a model could reach, and how often it was. */
@@ -81,6 +88,9 @@ test('a model cannot read other mounts or write there', { timeout: 120_000 }, as
   const secrets = join(elsewhere, 'var/run/secrets');
   mkdirSync(secrets, { recursive: true });
   writeFileSync(join(secrets, 'token'), 'the-token');
+  if (typeof found !== 'string' && !hasLandlock(found.python)) {
+    return t.skip('this kernel has no Landlock: what is not mounted is all that is kept from a model');
+  }
   const read = await attacked(t, 'secret', join(secrets, 'token'));
   if (!read) return;
   assert.equal(read.reason, 'InvalidModel');
