@@ -134,6 +134,8 @@ export async function buildConverterImage(name: string = CONVERTER_IMAGE): Promi
     inContext(paths, async (context) => {
       await run('cp', ['-rl', site, `${context}/site`]);
       await run('cp', ['-rl', libraries, `${context}/libraries`]);
+      // Tests compile what lies in the cache; the image does that itself, and would hold it twice.
+      for (const part of ['site', 'libraries']) await withoutTests(`${context}/${part}`);
       const code = { recursive: true, filter: (path: string) => !path.includes('__pycache__') };
       await cp(`${folder}/slipway_converter`, `${context}/slipway_converter`, code);
       for (const file of ['Dockerfile', 'slipway-converter']) await cp(`${folder}/${file}`, `${context}/${file}`);
