@@ -43,8 +43,11 @@ export function readHead(head: string): PlainHead | undefined {
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon)).toLowerCase();
-    const value = line.slice(colon + 1).trim();
-    if (!NAME.test(name) || !VALUE.test(value) || name in headers || isUnusual(name, value)) return undefined;
+    const given = line.slice(colon + 1);
+    // Before `trim`, which would take line ends away, and spaces that are none in HTTP.
+    if (!NAME.test(name) || !VALUE.test(given)) return undefined;
+    const value = given.trim();
+    if (name in headers || isUnusual(name, value)) return undefined;
     headers[name] = value;
   }
   const { host, 'content-length': length } = headers;
