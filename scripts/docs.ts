@@ -14,7 +14,7 @@ import { run } from '../test/support/run.ts';
 import { replaceBlock } from './readme-blocks.ts';
 import { dropServing, servingOutputs } from './serving-outputs.ts';
 
-const FILES = ['docs/training.md', 'docs/trainer-contract.md', 'docs/serving.md'];
+const FILES = ['docs/training.md', 'docs/trainer-contract.md', 'docs/serving.md', 'docs/runtime.md'];
 const TRAINER = process.env['SLIPWAY_TRAINER_IMAGE'] ?? 'slipway/trainer:dev';
 const namespace = uniqueNamespace('docs');
 
