@@ -1,6 +1,7 @@
 /** Requests that take the short way past node:http, and those that leave it: a client must not be able to tell. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Protocol } from '../src/protocols/protocol.ts';
 import { type InProcess, serveHere, type Wire, wire } from './in-process.ts';
 import { iris, irisRow, irisScores } from './models.ts';
 
@@ -240,6 +241,32 @@ test('while the server leaves, answers end their connection and idle connections
   here.server.closeIdleConnections();
   await idle.closed;
 });
+
+for (const [way, field] of [
+  ['short', ''],
+  ['long', 'te: trailers\r\n'],
+] as const) {
+  test(`while the server leaves, whoever reads slowly gets the whole of an answer that came the ${way} way`, async () => {
+    const size = 20_000_000;
+    const large: Protocol = {
+      endpoint: 'predict',
+      contentTypes: ['application/json'],
+      matches: (path) => path === '/predict',
+      answer: () => ({ body: 'x'.repeat(size) }),
+      refuse: () => '',
+    };
+    const here = await serveHere(context, iris, { protocols: [large] });
+    const client = await wire(context, here.port);
+    client.socket.pause();
+    here.state.isDraining = true;
+    client.socket.write(request('{}', field));
+    while (here.events.length === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+    here.server.closeIdleConnections();
+    client.socket.resume();
+    await client.closed;
+    assert.equal(client.received().split('\r\n\r\n')[1]?.length, size);
+  });
+}
 
 test('whoever may not ask is told so, and a good key opens the short way', async () => {
   const { Refusal } = await import('../src/request/refusal.ts');

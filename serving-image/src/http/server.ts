@@ -19,6 +19,7 @@ import type { ServerOptions } from './options.ts';
 import { explainHttps } from './plain-on-tls.ts';
 import { requestIdOf } from './request-id.ts';
 import { createRouter, originForm, pathOf } from './router.ts';
+import { spareAnswers } from './spare.ts';
 
 /** Longer than the idle time of the usual balancers, so that it is never us who close a connection they still use. */
 const KEEP_ALIVE_MS = 75_000;
@@ -43,6 +44,7 @@ export function createModelServer(options: ServerOptions): Server {
   }
   if (options.tls) explainHttps(server);
   continueWhenWanted(server);
+  spareAnswers(server, options.tls ? 'secureConnection' : 'connection');
   server.maxConnections = MAX_CONNECTIONS;
   return server;
 }

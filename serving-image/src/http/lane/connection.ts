@@ -134,6 +134,8 @@ export class LaneConnection {
   answer(head: string, body: string | Buffer, isText: boolean, isLast: boolean): void {
     const socket = this.#socket;
     this.#isBusy = false;
+    // What clients are told of how long they may be idle counts from their answer.
+    this.#lastAt = performance.now();
     const isTaken =
       typeof body === 'string' && isText ? socket.write(head + body, 'latin1') : this.#writeBoth(head, body);
     if (isLast || (this.#hasEnded && !this.#later)) this.#end();
@@ -181,9 +183,10 @@ export class LaneConnection {
     this.#socket.destroy();
   }
 
-  /** True while no request is begun. */
+  /** True while no request is begun, and no answer on its way. */
   get isIdle(): boolean {
-    return !this.#isBusy && this.#coming === undefined && this.#later === undefined;
+    const isAsking = this.#isBusy || this.#coming !== undefined || this.#later !== undefined;
+    return !isAsking && this.#socket.writableLength === 0;
   }
 
   /** To be called now and then: what takes long is node:http's, which has limits for all of it. */
