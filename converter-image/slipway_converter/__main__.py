@@ -1,5 +1,6 @@
 """`slipway-converter`: MODEL_DIR in, OUTPUT_DIR and the termination message out. Nothing of the model runs in this process."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -53,7 +54,9 @@ def _convert(settings):
         deliver(scratch, settings.output_dir)
         return message
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        # Folders in folders without end are left to who takes the pod away.
+        with contextlib.suppress(RecursionError):
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def main():

@@ -7,13 +7,14 @@ import struct
 from .outcome import INTERNAL_ERROR, ConversionFailed
 from .syscalls import machine_calls
 
+_PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _MODE_FILTER = 2
 _ALLOW = 0x7FFF0000
 _KILL = 0x80000000
 _ERRNO = 0x00050000
-_EPERM, _ENOSYS = 1, 38
+_EPERM, _ENOSYS, _EOPNOTSUPP = 1, 38, 95
 _CLONE_THREAD = 0x10000
 _X32_BIT = 0x40000000
 
@@ -21,7 +22,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 
 # Answered by their first argument, or as if the kernel did not know them.
-_SPECIAL = ("clone", "clone3", "tgkill", "prlimit64")
+_SPECIAL = ("clone", "clone3", "tgkill", "prlimit64", "prctl", "fallocate")
 
 
 def _instruction(code, value, if_true=0, if_false=0):
@@ -31,6 +32,17 @@ def _instruction(code, value, if_true=0, if_false=0):
 def _refuse(number, error=_EPERM):
     """Two instructions: this call ends with this error."""
     return [_instruction(_EQUAL, number, 0, 1), _instruction(_RETURN, _ERRNO | error)]
+
+
+def _when_first(number, value):
+    """This call is refused when this is its first argument."""
+    body = [
+        _instruction(_LOAD, _FIRST_ARGUMENT),
+        _instruction(_EQUAL, value, 0, 1),
+        _instruction(_RETURN, _ERRNO | _EPERM),
+        _instruction(_RETURN, _ALLOW),
+    ]
+    return [_instruction(_EQUAL, number, 0, len(body)), *body]
 
 
 def _unless(number, tests):
@@ -61,6 +73,10 @@ def program(machine, own_pid):
             lines += _refuse(number)
     # The C library then asks for a thread in the old way, whose argument a filter can read.
     lines += _refuse(calls["clone3"], _ENOSYS)
+    # The C library then writes, which is counted.
+    lines += _refuse(calls["fallocate"], _EOPNOTSUPP)
+    # Or nobody could count what it writes.
+    lines += _when_first(calls["prctl"], _PR_SET_DUMPABLE)
     lines += _unless(calls["clone"], [(_ANY_BIT, _CLONE_THREAD)])
     lines += _unless(calls["tgkill"], [(_EQUAL, own_pid)])
     lines += _unless(calls["prlimit64"], [(_EQUAL, 0), (_EQUAL, own_pid)])

@@ -1,5 +1,6 @@
 """Runs the work in a process of its own, watches it, and believes nothing it says without a look."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -24,7 +25,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _MAX_REPORT = 64 * 1024
 _MAX_LOG = 64 * 1024
 _MAX_SCRATCH = 2 * 1024**3 + 256 * 1024**2
+_BLOCK = 4096
 _LOOK_EVERY = 0.5
+_LOOK_AT_THE_END = 0.02
 # What the process with the model may say went wrong; the rest is for us to say.
 _ITS_REASONS = (FORMAT_NOT_SERVABLE, PARITY_FAILED, INVALID_MODEL, OUT_OF_MEMORY, INTERNAL_ERROR)
 _STAGES = {
@@ -57,7 +60,7 @@ def _reported(lines):
     for line in lines.split(b"\n"):
         try:
             said = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if not isinstance(said, dict):
             continue
@@ -68,15 +71,43 @@ def _reported(lines):
     return stage, report
 
 
-def _size_of(folder):
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512
-            except OSError:
-                continue
-    return total
+def _listed(folder):
+    """Names, sizes and whether it is a folder, of all that lies in it; nothing of a folder that is gone."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    size = entry.stat(follow_symlinks=False).st_blocks * 512
+                    found.append((entry.path, size, entry.is_dir(follow_symlinks=False)))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return found
+
+
+def _is_too_much(folder):
+    """Whether more lies below the folder than may. A name costs a block, and what cannot be looked into is too much."""
+    total, folders = 0, [folder]
+    while folders:
+        try:
+            found = _listed(folders.pop())
+        except OSError:
+            return True
+        total += sum(max(size, _BLOCK) for _, size, _ in found)
+        if total > _MAX_SCRATCH:
+            return True
+        folders += [path for path, _, is_folder in found if is_folder]
+    return False
+
+
+def _written_by(pid):
+    """Bytes it has written to disks, to files without a name too; 0 where the kernel does not count them."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as file:
+            counts = dict(line.split(": ") for line in file.read().splitlines())
+        return int(counts["write_bytes"])
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def _echo(chunk):
@@ -133,39 +164,40 @@ def _reap_others():
                 continue
 
 
+def _has_ended(pid):
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _hear(by_pipe, seconds):
+    """What comes through the pipes within so many seconds; whether anything did."""
+    ready, _, _ = select.select(list(by_pipe), [], [], seconds)
+    for pipe in ready:
+        chunk = os.read(pipe, 1 << 16)
+        if chunk:
+            by_pipe[pipe].add(chunk)
+        else:
+            del by_pipe[pipe]
+    return bool(ready)
+
+
 def _watch(pid, report_read, log_read, seconds, scratch):
-    """Until both pipes are closed, or until it has to be killed. Gives why it was killed, and what it said."""
+    """Until it has ended, with its pipes closed or not, or has to be killed. Gives why it has, and what it said."""
     report, log = _Heard(_MAX_REPORT), _Heard(_MAX_LOG, _echo)
     by_pipe = {report_read: report, log_read: log}
     deadline = time.monotonic() + seconds
-    while by_pipe:
-        left = deadline - time.monotonic()
-        if left <= 0:
+    next_look = 0.0
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
             return TIMEOUT, report.bytes
-        if _size_of(scratch) > _MAX_SCRATCH:
-            return "size", report.bytes
-        ready, _, _ = select.select(list(by_pipe), [], [], min(left, _LOOK_EVERY))
-        for pipe in ready:
-            chunk = os.read(pipe, 1 << 16)
-            if chunk:
-                by_pipe[pipe].add(chunk)
-            else:
-                del by_pipe[pipe]
-        # Somebody it left behind may hold the pipes.
-        if not ready and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            break
-    return None, report.bytes
-
-
-def _wait(pid, deadline):
-    """The status of a process that has closed its pipes, and may still not end by itself."""
-    while time.monotonic() < deadline:
-        found, status = os.waitpid(pid, os.WNOHANG)
-        if found:
-            return status
-        time.sleep(0.02)
-    _kill(pid)
-    return os.waitpid(pid, 0)[1]
+        if now >= next_look:
+            if _is_too_much(scratch) or _written_by(pid) > _MAX_SCRATCH:
+                return "size", report.bytes
+            next_look = time.monotonic() + _LOOK_EVERY
+        # Without pipes there is nothing that would wake us.
+        pause = _LOOK_EVERY if by_pipe else _LOOK_AT_THE_END
+        if not _hear(by_pipe, min(deadline - now, pause)) and _has_ended(pid):
+            return None, report.bytes
 
 
 def _death(status, stage):
@@ -194,13 +226,12 @@ def run_apart(work, seconds, scratch):
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     # Whoever runs with our user id shall not read or write our memory.
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    started = time.monotonic()
     pid, report_read, log_read = _spawn(work)
     try:
         killed, said = _watch(pid, report_read, log_read, seconds, scratch)
         if killed is not None:
             _kill(pid)
-        status = _wait(pid, started + seconds)
+        status = os.waitpid(pid, 0)[1]
     finally:
         _kill(pid)
         _reap_others()

@@ -10,6 +10,7 @@ _X86_64 = {
     "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312,
     "finit_module": 313, "bpf": 321, "execveat": 322, "userfaultfd": 323, "shmget": 29, "msgget": 68, "semget": 64,
     "mq_open": 240, "setpriority": 141, "sched_setscheduler": 144, "sched_setparam": 142,
+    "prctl": 157, "fallocate": 285,
 }
 _AARCH64 = {
     "socket": 198, "connect": 203, "accept": 202, "sendto": 206, "sendmsg": 211, "bind": 200, "listen": 201,
@@ -20,6 +21,7 @@ _AARCH64 = {
     "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
     "finit_module": 273, "bpf": 280, "execveat": 281, "userfaultfd": 282, "shmget": 194, "msgget": 186, "semget": 190,
     "mq_open": 180, "setpriority": 140, "sched_setscheduler": 119, "sched_setparam": 118,
+    "prctl": 167, "fallocate": 47,
 }
 # The newer calls have the same numbers everywhere.
 _COMMON = {

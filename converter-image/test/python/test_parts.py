@@ -1,11 +1,17 @@
 """The parts that need no model of a file."""
 
+import ctypes
+import errno
+import json
 import os
+import subprocess
 import tempfile
+import time
 import unittest
+from unittest import mock
 
 import numpy as np
-from slipway_converter import deliver, libraries, outcome, parity, rows, supervise
+from slipway_converter import deliver, libraries, outcome, parity, rows, seccomp, supervise
 from slipway_converter.columns import Column
 from slipway_converter.converters import _floor32
 from slipway_converter.knowledge import Fact
@@ -84,6 +90,81 @@ class Outcome(unittest.TestCase):
     def test_a_report_of_another_shape_is_none(self):
         lines = b'{"stage": "load"}\n[1]\n{"ok": "yes", "message": 1}\nnonsense'
         self.assertEqual(supervise._reported(lines), ("load", None))
+
+
+class Watching(unittest.TestCase):
+    """What is not believed of a process that does as it likes."""
+
+    def _ended(self, work, seconds=10.0):
+        most = 1 << 22
+        with tempfile.TemporaryDirectory() as scratch, mock.patch.object(supervise, "_MAX_SCRATCH", most):
+            with self.assertRaises(outcome.ConversionFailed) as raised:
+                supervise.run_apart(lambda report: work(scratch, report), seconds, scratch)
+            # Deeper than Python itself can take away.
+            subprocess.run(["rm", "-rf", f"{scratch}/d"], check=True)
+            return raised.exception
+
+    def test_one_that_closes_its_pipes_and_sleeps_has_not_run_out_of_memory(self):
+        def work(_scratch, _report):
+            os.closerange(0, 64)
+            time.sleep(60)
+
+        self.assertEqual(self._ended(work, 0.5).reason, outcome.TIMEOUT)
+
+    def test_one_that_closes_its_pipes_is_still_measured(self):
+        def work(scratch, _report):
+            os.closerange(0, 64)
+            with open(f"{scratch}/big", "wb") as file:
+                file.write(b"x" * (1 << 23))
+            time.sleep(60)
+
+        self.assertIn("more than 2 GB", self._ended(work).message)
+
+    def test_folders_count_and_cannot_hide_by_their_depth(self):
+        def deep(scratch, _):
+            os.chdir(scratch)
+            for _ in range(3000):
+                os.mkdir("d")
+                os.chdir("d")
+            time.sleep(60)
+
+        def many(scratch, _):
+            for number in range(2000):
+                os.mkdir(f"{scratch}/{number}")
+            time.sleep(60)
+
+        for work in (deep, many):
+            self.assertIn("more than 2 GB", self._ended(work).message)
+
+    def test_a_report_nested_without_end_is_none(self):
+        def work(_, report):
+            os.write(report, b"[" * 50_000 + b"\n")
+
+        self.assertIn("without a report", self._ended(work).message)
+
+    @unittest.skipUnless(os.path.exists("/proc/self/io"), "this kernel does not count what a process writes")
+    def test_a_file_without_a_name_is_counted(self):
+        with tempfile.TemporaryFile(dir=os.path.dirname(__file__)) as file:
+            before = supervise._written_by(os.getpid())
+            file.write(b"x" * (1 << 20))
+            file.flush()
+            self.assertGreaterEqual(supervise._written_by(os.getpid()) - before, 1 << 20)
+
+
+class Filter(unittest.TestCase):
+    """What the kernel refuses a process that has given itself up."""
+
+    def test_it_cannot_hide_from_who_counts_and_writes_by_no_way_that_is_not_counted(self):
+        def work(report):
+            libc = ctypes.CDLL(None, use_errno=True)
+            seccomp.install()
+            answers = [libc.prctl(4, 0, 0, 0, 0), libc.prctl(15, b"name", 0, 0, 0)]
+            with tempfile.TemporaryFile() as file:
+                answers += [libc.fallocate(file.fileno(), 0, ctypes.c_long(0), ctypes.c_long(4096)), ctypes.get_errno()]
+            os.write(report, json.dumps({"ok": True, "message": str(answers)}).encode() + b"\n")
+
+        with tempfile.TemporaryDirectory() as scratch:
+            self.assertEqual(supervise.run_apart(work, 10.0, scratch), f"[-1, 0, -1, {errno.EOPNOTSUPP}]")
 
 
 class Delivery(unittest.TestCase):
