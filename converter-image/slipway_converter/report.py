@@ -5,9 +5,14 @@ import math
 
 import numpy as np
 
+from .outcome import cut
+from .parity import TOLERANCE
+from .rows import SEED
+
 _MOST_EXAMPLES = 64
 _MOST_LABELS = 1024
 _MOST_TEXT = 256
+_MOST_WORDS = 128
 
 _TENSORS = {1: "float32", 11: "float64", 7: "int64", 6: "int32", 8: "string", 9: "bool"}
 _COLUMNS = {"integer": "int64", "bool": "bool", "string": "string"}
@@ -80,6 +85,25 @@ def examples(columns, table, expected, rows):
         {column.name: _json_value(value, column) for column, value in zip(columns, table.row(i), strict=True)} for i in rows
     ]
     return {"inputs": inputs, "outputs": {name: [_answer(values[i]) for i in rows] for name, values in expected.items()}}
+
+
+def fitting(text):
+    """The text as conversion.json has room for it."""
+    return cut(text, _MOST_WORDS)
+
+
+def parity(comparison):
+    """How well they agree, as `conversion.json` has it; where nothing differs there is no worst value."""
+    worst = comparison.worst if comparison.size > 0 else None
+    return {
+        "rows": comparison.rows,
+        "seed": SEED,
+        "tolerance": TOLERANCE,
+        "worst": worst and {**worst, "output": fitting(worst["output"])},
+        "relative": comparison.size * TOLERANCE,
+        "labelsEqual": bool(comparison.labels_equal),
+        "ties": int(comparison.ties.sum()),
+    }
 
 
 def write(folder, name, document):

@@ -153,27 +153,19 @@ class Work:
         )
 
     def _summary(self, layout, onnx_model, comparison, steps):
-        from .parity import TOLERANCE
-        from .rows import SEED
+        from .report import fitting, parity
 
+        conf = self.mlmodel.conf
         return {
             "flavor": self.mlmodel.flavor,
-            "format": str(self.mlmodel.conf.get("serialization_format") or self.mlmodel.conf.get("model_format") or "pickle"),
-            "estimator": steps[0],
-            "steps": steps[1:],
+            "format": fitting(conf.get("serialization_format") or conf.get("model_format") or "pickle"),
+            "estimator": fitting(steps[0]),
+            "steps": [fitting(step) for step in steps[1:1025]],
             "libraries": self._used(),
-            "wanted": self.wanted,
+            "wanted": {library: fitting(version) for library, version in self.wanted.items()},
             "opset": max(entry.version for entry in onnx_model.opset_import if entry.domain == ""),
             "inputs": layout.name,
-            "parity": {
-                "rows": comparison.rows,
-                "seed": SEED,
-                "tolerance": TOLERANCE,
-                "worst": _finite(comparison.worst),
-                "relative": comparison.size * TOLERANCE,
-                "labelsEqual": bool(comparison.labels_equal),
-                "ties": int(comparison.ties.sum()),
-            },
+            "parity": parity(comparison),
             "seconds": round(time.monotonic() - self.started, 2),
             "peakMemory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
@@ -183,14 +175,6 @@ class Work:
         names = {"sklearn": "scikit-learn", "xgboost": "xgboost", "lightgbm": "lightgbm", "skl2onnx": "skl2onnx", "numpy": "numpy"}
         loaded = {name: sys.modules[module].__version__ for module, name in names.items() if module in sys.modules}
         return {name: str(version) for name, version in loaded.items()}
-
-
-def _finite(worst):
-    if worst is None:
-        return None
-    return {
-        key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in worst.items()
-    }
 
 
 def _with(table, indexes, value):

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, type TestContext, test } from 'node:test';
-import { Examples, ModelSignature } from '@slipway/contract';
+import { ConversionReport, Examples, ModelSignature } from '@slipway/contract';
 import { inspectFile, loadModel } from '../../serving-image/src/model/load.ts';
 import { pythonWith } from '../../test/conformance/venv.ts';
 import { type Converter, convert, converter, pythonPath, script, temporaryFolder } from './environment.ts';
@@ -51,6 +51,7 @@ async function servedAnswer(dir: string): Promise<{ readonly signature: ModelSig
   assert.ok(inputs.length > 0 && inputs.length <= 64);
   const said = model.read(await model.session.run(model.encode(inputs.slice(0, 1))));
   await model.session.release();
+  ConversionReport.parse(read(dir, 'conversion.json'));
   return { signature: ModelSignature.parse(read(dir, 'signature.json')), said };
 }
 
@@ -163,6 +164,17 @@ test('the program itself: iris, from start to end', { timeout: 120_000 }, async 
   const { parity } = read(result.output, 'conversion.json') as { parity: { rows: number; labelsEqual: boolean } };
   assert.ok(parity.rows >= 1000);
   assert.equal(parity.labelsEqual, true);
+});
+
+test('a tree with classes of text, which agrees to the last digit, is converted', { timeout: 120_000 }, async (t) => {
+  const here = converterOr(t);
+  if (!here) return;
+  const work = temporaryFolder(t);
+  await script(here, 'words.py', join(work, 'model'));
+  const result = await convert(t, here, join(work, 'model'));
+  assert.equal(result.reason, 'Converted', result.log);
+  const { signature } = await servedAnswer(result.output);
+  assert.equal(signature.outputs[0]?.type, 'string');
 });
 
 test('the parts in Python', { timeout: 120_000 }, (t) => {

@@ -11,7 +11,7 @@ import unittest
 from unittest import mock
 
 import numpy as np
-from slipway_converter import deliver, libraries, outcome, parity, rows, seccomp, supervise
+from slipway_converter import deliver, libraries, outcome, parity, report, rows, seccomp, supervise
 from slipway_converter.columns import Column
 from slipway_converter.converters import _floor32
 from slipway_converter.knowledge import Fact
@@ -66,6 +66,12 @@ class Parity(unittest.TestCase):
         found = parity.compare(wanted, {"variable": np.array([[1.0], [2.5], [3.00001]])})
         self.assertFalse(found.agrees)
         self.assertEqual((found.worst["row"], found.worst["expected"], found.worst["got"]), (1, 2.0, 2.5))
+
+    def test_where_nothing_differs_there_is_no_worst_value(self):
+        words = np.array(["yes", "no"])
+        told = report.parity(parity.compare({"label": words}, {"label": words[:, None]}))
+        self.assertIsNone(told["worst"])
+        self.assertTrue(told["labelsEqual"])
 
     def test_a_tie_may_go_either_way_and_nothing_else(self):
         shares = np.array([[0.5, 0.5], [0.9, 0.1]])
