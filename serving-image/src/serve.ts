@@ -103,7 +103,7 @@ export async function serve(
     state.isDraining = true;
   });
   const lost = Promise.withResolvers<never>();
-  const loading = load(config, state, metrics, lost.reject);
+  const loading = load(config, state, metrics, log, lost.reject);
   state.model = await Promise.race([loading, stopped, lost.promise]);
   if (state.model) predictions.fits(state.model);
   if (state.model) log.info({ model: state.identity, startSeconds: Number(state.uptime().toFixed(3)) }, 'ready');
@@ -121,6 +121,7 @@ async function load(
   config: ServeConfig,
   state: ServerState,
   metrics: Metrics,
+  log: Logger,
   onLost: (error: FailureError) => void,
 ): Promise<ServedModel> {
   const start = performance.now();
@@ -131,6 +132,11 @@ async function load(
   const loaded = await loadModel(dir, files, runtimeThreads(), {
     engine: config.SERVE_SETTINGS.engine,
     apart: (error) => onLost(withoutThread(error)),
+    onProofFailed: (error) =>
+      log.warn(
+        { err: error },
+        'no process of its own proves the model; the server does, and may hold the runtime for it',
+      ),
   });
   metrics.loaded((performance.now() - start) / 1000);
   return serveModel(state.identity, loaded, {

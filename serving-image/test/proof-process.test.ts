@@ -51,6 +51,12 @@ test('a process that dies is an error, now and for whoever asks later', async (t
   await session.release();
 });
 
+test('a process that says nothing is ended, and whoever asked goes on', async (t) => {
+  const entry = join(await temporaryFolder(t), 'silent.mjs');
+  await writeFile(entry, "process.on('message', () => {});");
+  await assert.rejects(openProof({ path: 'none', threads: 1 }, pathToFileURL(entry), 500), /ended by itself/);
+});
+
 test('whatever cannot be proven apart is loaded here, and says the same of itself', async (t) => {
   const { dir, files } = await modelFolder(t, filesOf(manyTypes));
   await inspectFile(dir, files);

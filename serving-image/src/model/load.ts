@@ -57,6 +57,8 @@ export interface LoadOptions {
    * thread is lost. Absent: all happens here.
    */
   readonly apart?: (error: Error) => void;
+  /** Told why the process of its own was of no use, where that is not the model's doing; the model is then proven here. */
+  readonly onProofFailed?: (error: unknown) => void;
 }
 
 /** Loads, binds and tests the model. The files must have been checked and inspected before. Throws FailureError. */
@@ -64,11 +66,11 @@ export async function loadModel(
   dir: string,
   files: readonly ArtifactFile[],
   threads: number,
-  { described, engine = 'onnxruntime', apart }: LoadOptions = {},
+  { described, engine = 'onnxruntime', apart, onProofFailed }: LoadOptions = {},
 ): Promise<LoadedModel> {
   const found = await findModel(dir, files, threads, described);
   // First what computes it in plain JavaScript; what cannot be stays with the runtime, on this thread or one of its own.
-  const early = apart && engine !== 'onnxruntime' ? await loadWithoutRuntime(found, engine) : undefined;
+  const early = apart && engine !== 'onnxruntime' ? await loadWithoutRuntime(found, engine, onProofFailed) : undefined;
   if (early && 'loaded' in early) return early.loaded;
   const session = await openPlaced(found.source, apart);
   const { usual, rules, rows } = await show(found, session);
@@ -147,6 +149,7 @@ async function show(
 async function loadWithoutRuntime(
   found: Found,
   engine: EngineChoice,
+  onProofFailed: LoadOptions['onProofFailed'],
 ): Promise<{ readonly loaded: LoadedModel } | { readonly refused: string } | undefined> {
   let session: ProofSession | undefined;
   try {
@@ -160,7 +163,9 @@ async function loadWithoutRuntime(
     const compiled = { inputs, outputs, run: score, release: async () => undefined };
     return { loaded: { ...usual, engine: 'compiled', engineReason: reason, microsPerRow, session: compiled } };
   } catch (error) {
-    return error instanceof RefusedApartError && engine !== 'compiled' ? { refused: error.message } : undefined;
+    const isRefused = error instanceof RefusedApartError;
+    if (!isRefused) onProofFailed?.(error);
+    return isRefused && engine !== 'compiled' ? { refused: error.message } : undefined;
   } finally {
     // Nobody waits for the end of a process that is not asked any more.
     void session?.release();

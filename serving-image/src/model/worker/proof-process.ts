@@ -15,6 +15,11 @@ import type { ProofOrder, ProofReport, ProvenApart } from './proof-messages.ts';
 /** A program of its own beside the bundle; its sources have an entry for it. */
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './proof-entry.ts' : './proof.mjs', import.meta.url);
 
+/** So long the process may live: proving takes seconds, and whoever waits longer proves for himself. */
+const PROOF_MS = 60_000;
+/** What it makes is short-lived: no large nursery. */
+const FLAGS = ['--max-semi-space-size=2'];
+
 export interface ProofSession extends Session {
   /** The scorer, made here of what was read there. Rejects with RefusedApartError where the runtime is to answer. */
   prove(rules: readonly TensorRules[], given: readonly Tensor[]): Promise<ProvenApart & { readonly score: Score }>;
@@ -29,8 +34,8 @@ export class RefusedApartError extends Error {
  * Reads the model, and loads it into the runtime, in a new process. Rejects with RefusedApartError for a model that is not
  * compiled, and with any error where that does not work: whoever asked then does it himself. `release` ends the process.
  */
-export async function openProof(source: ModelSource, entry = ENTRY): Promise<ProofSession> {
-  const process = startProcess(entry);
+export async function openProof(source: ModelSource, entry = ENTRY, proofMs = PROOF_MS): Promise<ProofSession> {
+  const process = startProcess(entry, proofMs);
   try {
     const { inputs, outputs } = await process.ask({ kind: 'open', source }, 'opened');
     return {
@@ -64,8 +69,8 @@ interface Proving {
 }
 
 /** Gets neither our environment, which holds credentials, nor our output, which is the prediction log. */
-function startProcess(entry: URL): Proving {
-  const child = spawn(process.execPath, [fileURLToPath(entry)], {
+function startProcess(entry: URL, proofMs: number): Proving {
+  const child = spawn(process.execPath, [...FLAGS, fileURLToPath(entry)], {
     env: {},
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     serialization: 'advanced',
@@ -78,7 +83,11 @@ function startProcess(entry: URL): Proving {
     child.kill('SIGKILL');
   };
   process.once('exit', kill);
-  void ended.then(() => process.off('exit', kill));
+  const late = setTimeout(kill, proofMs).unref();
+  void ended.then(() => {
+    clearTimeout(late);
+    process.off('exit', kill);
+  });
   let before: Promise<unknown> = Promise.resolve();
   return {
     ask: (order, expected) => {
