@@ -12,7 +12,7 @@ import { modelVersionFor } from '../mirror.ts';
 import type { Settings } from '../ports.ts';
 import { ModelVersion } from './api.ts';
 import { modelVersionController } from './index.ts';
-import { convertJobKey, MODEL_VERSION_LABEL } from './names.ts';
+import { CONVERTER_IMAGE_ANNOTATION, convertJobKey, MODEL_VERSION_LABEL } from './names.ts';
 
 const key = { namespace: 'team-a', name: 'iris-v1' };
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -282,6 +282,32 @@ for (const [reason, message] of [
     await w.turn({ converter: { ...converter, image: 'slipway/converter:2' } });
     assert.ok(w.job(), 'a newer image may be able to');
   });
+
+test('a Job that was begun by an earlier image speaks for that one: what it did is told of it, and the newer one tries', async () => {
+  const newer = { converter: { ...converter, image: 'slipway/converter:2' } };
+  const good = world();
+  await good.turn();
+  good.addPod(succeeded());
+  await good.turn(newer);
+  assert.equal(good.said(), 'True/Converted');
+  assert.equal(good.read().status?.conversion?.image, 'slipway/converter:1');
+  const bad = world();
+  await bad.turn();
+  bad.addPod(failing('convert', says('FormatNotServable')));
+  await bad.turn(newer);
+  assert.equal(bad.read().status?.conversion?.image, 'slipway/converter:1');
+  await bad.turn(newer);
+  assert.equal(bad.job()?.metadata.annotations?.[CONVERTER_IMAGE_ANNOTATION], 'slipway/converter:2');
+});
+
+test('a result that is not believed is tried again after ten minutes, though its Job has not yet been counted as over', async () => {
+  const w = world();
+  await w.turn();
+  w.addPod(succeeded({ deposit: { uri: 's3://slipway/team-b/elsewhere' } }));
+  await w.turn();
+  assert.equal(w.said(), 'False/ConversionFailed');
+  assert.ok(w.job(), 'it is not made again at once');
+});
 
 test('memory: its Job is ended with attempts left, and the limit and its cure are said', async () => {
   const w = world();

@@ -64,14 +64,18 @@ async function work(
   const pods = ctx.kube.list(Pod, { namespace, labels: { [MODEL_VERSION_LABEL]: name } });
   const seen = { job, pods, health: deps.health(), bucket: deps.settings.bucket, row, converter };
   const verdict = convertVerdictOf(key, seen);
-  if (verdict.kind === 'converted') return recordConversion(turn, row, { verdict, converter });
-  if (verdict.kind === 'failed') return failed(turn, row, { verdict, converter, job: job as Job });
+  if (verdict.kind === 'converted') return recordConversion(turn, row, { verdict, image: imageOf(job, converter) });
+  if (verdict.kind === 'failed') return failed(turn, row, { verdict, image: imageOf(job, converter), job: job as Job });
   if (verdict.kind === 'unheard') {
     await dropSilent(turn, job as Job);
     return { status: said(turn, row, undecided(PREPARING)), requeueAfterMs: LOOK_AGAIN_MS };
   }
   return { status: underWay(turn, row, verdict), requeueAfterMs: LOOK_AGAIN_MS };
 }
+
+/** The image that a Job converts with: an upgrade may have named another one since it was made. */
+const imageOf = (job: Job | undefined, { image }: ConverterSettings): string =>
+  job?.metadata.annotations?.[CONVERTER_IMAGE_ANNOTATION] ?? image;
 
 /** Conversions that go on, in all namespaces; what was begun a moment ago may not be counted yet. */
 const goingOn = ({ ctx }: Turn): number =>
@@ -124,13 +128,13 @@ type Verdict<K extends ConvertVerdict['kind']> = Extract<ConvertVerdict, { kind:
 async function recordConversion(
   turn: Turn,
   row: ModelVersionRow,
-  { verdict, converter }: { readonly verdict: Verdict<'converted'>; readonly converter: ConverterSettings },
+  { verdict, image }: { readonly verdict: Verdict<'converted'>; readonly image: string },
 ): Promise<Result<ModelVersionStatus>> {
   const { deps } = turn;
   const { deposit, verified, fetched } = verdict;
   const digest = row.artifact?.digest ?? fetched;
   const from = { uri: row.sourceUri, ...(digest !== undefined && { digest }) };
-  const conversion = { ...deposit.conversion, from, image: converter.image };
+  const conversion = { ...deposit.conversion, from, image };
   const derived = await deps.versions.recordConversion(row.namespace, row.model, row.version, {
     artifact: { uri: deposit.uri, files: deposit.files, digest: deposit.digest },
     ...(verified.signature && { signature: verified.signature }),
@@ -155,19 +159,19 @@ async function conclude(turn: Turn, row: ModelVersionRow, derived: DerivedModel)
 async function failed(
   turn: Turn,
   row: ModelVersionRow,
-  seen: { readonly verdict: Verdict<'failed'>; readonly converter: ConverterSettings; readonly job: Job },
+  { verdict, image, job }: { readonly verdict: Verdict<'failed'>; readonly image: string; readonly job: Job },
 ): Promise<Result<ModelVersionStatus>> {
   const { ctx } = turn;
-  const { verdict, converter, job } = seen;
   const { reason, message } = verdict;
   if (verdict.final) {
     // Its attempts would only repeat this one. One that has ended stays, with its logs.
     if (!isFinished(job)) await stop(turn);
-    const tried = { from: { uri: row.sourceUri }, image: converter.image };
+    const tried = { from: { uri: row.sourceUri }, image };
     return { status: said(turn, row, notServable({ reason, message }), tried) };
   }
   const status = said(turn, row, refused({ reason, message: `${message}; it is tried again every 10 minutes` }));
-  const sinceMs = ctx.now().getTime() - (finishedAt(job)?.getTime() ?? 0);
+  // Its pod may have ended before the Job is counted as over.
+  const sinceMs = ctx.now().getTime() - (finishedAt(job) ?? ctx.now()).getTime();
   if (sinceMs < RETRY_MS) return { status, requeueAfterMs: RETRY_MS - sinceMs };
   await stop(turn);
   return { status, requeueAfterMs: LOOK_AGAIN_MS };
