@@ -22,17 +22,19 @@ function world() {
     .put(version('team-b', 'other'));
   const labels: Record<string, Record<string, string>> = { 'team-a': {}, 'team-b': {} };
   const asked: string[] = [];
+  const refused = new Set<string>();
   const looked: string[] = [];
   const clock = { now: 0 };
   const convertible = createConvertible({
     labelsOf: async (namespace) => {
       asked.push(namespace);
+      if (refused.has(namespace)) throw new Error(`not ours to see: ${namespace}`);
       return labels[namespace] ?? {};
     },
     look: ({ namespace, name }) => looked.push(`${namespace}/${name}`),
     now: () => clock.now,
   });
-  return { kube, labels, asked, looked, clock, ...convertible };
+  return { kube, labels, asked, refused, looked, clock, ...convertible };
 }
 
 test('the label that is given, and taken away, lets every version that waits be looked at, once', async () => {
@@ -49,6 +51,14 @@ test('the label that is given, and taken away, lets every version that waits be 
   await w.look(w);
   assert.deepEqual(w.looked.splice(0), ['team-a/one', 'team-a/two']);
   assert.equal(await w.mayConvert('team-a'), false, 'only the one value counts');
+});
+
+test('a namespace that may not be asked for keeps no other from being converted', async () => {
+  const w = world();
+  w.refused.add('team-a');
+  w.labels['team-b'] = { 'slipway.dev/convert': 'enabled' };
+  await assert.rejects(w.look(w), /team-a/);
+  assert.deepEqual(w.looked, ['team-b/other']);
 });
 
 test('a version that noticed the label by itself takes no notice from the others', async () => {

@@ -24,7 +24,7 @@ export interface ConvertibleOptions {
 export interface Convertible {
   /** As the label said at most some seconds ago. */
   mayConvert(namespace: string): Promise<boolean>;
-  /** One look at every namespace that has something to convert; versions of one whose word has changed are looked at. */
+  /** One look at every namespace that has something to convert; versions of one whose word has changed are looked at. Throws what the first said that could not be asked; the others were. */
   look(ctx: Pick<RuntimeContext, 'kube'>): Promise<void>;
   /** Looks until the context's signal fires. Never throws. */
   run(ctx: RuntimeContext): Promise<void>;
@@ -57,12 +57,14 @@ export function createConvertible({ labelsOf, look, now, everyMs = EVERY_MS }: C
       known.delete(namespace);
       told.delete(namespace);
     }
+    const failed: unknown[] = [];
     for (const [namespace, versions] of open) {
-      const allowed = await ask(namespace);
-      if (told.get(namespace) === allowed) continue;
+      const allowed = await ask(namespace).catch((error) => void failed.push(error));
+      if (allowed === undefined || told.get(namespace) === allowed) continue;
       for (const { metadata } of versions) look({ namespace, name: metadata.name });
       told.set(namespace, allowed);
     }
+    if (failed.length > 0) throw failed[0];
   }
 
   return {

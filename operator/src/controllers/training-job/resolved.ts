@@ -34,5 +34,6 @@ export function referenceFor(
   return artifact && { version: found.version, artifact };
 }
 
-/** Of a version that was converted, what it was converted to. */
-const servedBytes = ({ derived, artifact }: ModelVersionRow): Artifact | undefined => derived?.artifact ?? artifact;
+/** Of a Python model only what it was converted to: nothing here can answer with the original. */
+const servedBytes = ({ format, derived, artifact }: ModelVersionRow): Artifact | undefined =>
+  format === 'onnx' ? artifact : derived?.artifact;
