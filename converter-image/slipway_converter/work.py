@@ -11,6 +11,10 @@ from .mlmodel import read_mlmodel
 from .outcome import FORMAT_NOT_SERVABLE, PARITY_FAILED, ConversionFailed
 
 
+# Of the rows, the part that may come to lie on the other side of a threshold when their numbers are rounded to 32 bits.
+_MOST_BESIDE = 0.01
+
+
 class Work:
     """One conversion; `stage` is told what goes on."""
 
@@ -122,15 +126,24 @@ class Work:
         from .parity import compare, failure
         from .rows import draw
 
-        table = draw(self.columns, self.facts, self.examples, self.unknown, missing)
-        if not layout.is_double:
-            table = table.rounded()
+        drawn = draw(self.columns, self.facts, self.examples, self.unknown, missing)
+        table = drawn if layout.is_double else drawn.rounded()
         expected = self.original.answers(table, outputs)
         given = _answers(onnx_model, outputs, layout.feed(table))
         comparison = compare(expected, given)
         if not comparison.agrees:
             raise failure(comparison, self.columns, table)
+        if not layout.is_double:
+            self._check_rounding(drawn, outputs, given)
         return table, expected, comparison
+
+    def _check_rounding(self, drawn, outputs, given):
+        """Clients send numbers with all their digits: a model that tells them apart further than 32 bits do is not served by those."""
+        from .parity import compare, failure
+
+        comparison = compare(self.original.answers(drawn, outputs), given)
+        if comparison.bad.mean() > _MOST_BESIDE:
+            raise failure(comparison, self.columns, drawn)
 
     def _write(self, layout, onnx_model, table, expected, comparison):
         from . import report

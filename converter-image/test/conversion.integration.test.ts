@@ -177,6 +177,17 @@ test('a tree with classes of text, which agrees to the last digit, is converted'
   assert.equal(signature.outputs[0]?.type, 'string');
 });
 
+test('numbers that 32 bits cannot tell apart are served with 64', { timeout: 120_000 }, async (t) => {
+  const here = converterOr(t);
+  if (!here) return;
+  const work = temporaryFolder(t);
+  await script(here, 'moments.py', join(work, 'model'));
+  const result = await convert(t, here, join(work, 'model'));
+  assert.equal(result.reason, 'Converted', result.log);
+  const { signature } = await servedAnswer(result.output);
+  assert.equal(signature.inputs[0]?.type, 'float64');
+});
+
 test('the parts in Python', { timeout: 120_000 }, (t) => {
   const here = converterOr(t);
   if (!here) return;
