@@ -27,6 +27,12 @@ export const DERIVED_FILES: Readonly<Record<string, number>> = {
 /** Without these it is no derived model. */
 export const REQUIRED_DERIVED_FILES: readonly string[] = Object.keys(DERIVED_FILES);
 
+/**
+ * The most bytes a container of a conversion's pod can say at its end: a kubelet keeps 12 KiB for all messages of a pod, cut
+ * into equal parts, and there are four containers. What is longer arrives cut, and is then no report.
+ */
+export const CONVERT_TERMINATION_BYTES = 3072;
+
 /** The environment of the converter image. */
 export const CONVERT_MODEL_DIR = 'MODEL_DIR';
 export const CONVERT_OUTPUT_DIR = 'OUTPUT_DIR';
@@ -90,10 +96,10 @@ export const ConversionSummary = ConversionReport.pick({
 });
 export type ConversionSummary = z.infer<typeof ConversionSummary>;
 
-/** Plain letters only: one byte each, and nothing that moves the cursor of who reads them. */
+/** Plain letters only: one byte each, in JSON too, and nothing that moves the cursor of who reads them. */
 const words = (text: string, most = MAX_WORDS): string =>
   text
-    .replaceAll(/[^ -~]+/g, '?')
+    .replaceAll(/[^ !#-[\]-~]+/g, '?')
     .trim()
     .slice(0, most);
 
@@ -102,6 +108,7 @@ export function summaryOf(report: ConversionReport): ConversionSummary {
   const { flavor, format, estimator, libraries, opset, inputs, parity, seconds } = report;
   const { worst } = parity;
   const shown = (value: z.infer<typeof Shown>) => (typeof value === 'string' ? words(value, 64) : value);
+  const amount = (value: z.infer<typeof Amount>) => (typeof value === 'string' ? words(value, 64) : value);
   return {
     flavor: words(flavor, 32),
     format: words(format, 32),
@@ -115,11 +122,13 @@ export function summaryOf(report: ConversionReport): ConversionSummary {
     ...(inputs !== undefined && { inputs: words(inputs, 32) }),
     parity: {
       ...parity,
+      tolerance: amount(parity.tolerance),
       worst: worst && {
         ...worst,
         output: words(worst.output, 64),
         expected: shown(worst.expected),
         got: shown(worst.got),
+        difference: amount(worst.difference),
       },
     },
     seconds: Math.round(seconds * 100) / 100,

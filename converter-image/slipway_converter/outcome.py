@@ -16,6 +16,8 @@ EXIT_TERMINAL = 65
 EXIT_FAILED = 1
 
 MAX_MESSAGE = 1000
+# A kubelet keeps 12 KiB for all messages of a pod, cut into equal parts.
+MAX_TERMINATION = 3072
 
 
 class ConversionFailed(Exception):
@@ -39,10 +41,10 @@ def cut(text, limit=MAX_MESSAGE):
 
 
 def termination(reason, message):
-    """The termination message; at most 4096 bytes, whatever the message holds."""
+    """The termination message; as long as each of a pod's four containers may have one, whatever the message holds."""
     text = cut(message)
     while True:
         encoded = json.dumps({"stage": "convert", "reason": reason, "message": text}).encode()
-        if len(encoded) <= 4096:
+        if len(encoded) <= MAX_TERMINATION:
             return encoded
         text = text[: len(text) * 3 // 4]

@@ -3,9 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { FETCHED_FILE, type ModelArtifact, type TerminationMessage } from '@slipway/contract';
+import {
+  CONVERT_TERMINATION_BYTES,
+  FETCHED_FILE,
+  type ModelArtifact,
+  type TerminationMessage,
+} from '@slipway/contract';
 import { asFailure, exitCodeFor } from '../src/failure.ts';
-import { verify as verifyModel } from '../src/verify/verify.ts';
+import { fittingDerived, verify as verifyModel } from '../src/verify/verify.ts';
 import { filesOf, type ModelFolder, modelFolder } from './folder.ts';
 import { iris, logarithm, regressor, type TestModel } from './models.ts';
 import {
@@ -87,6 +92,30 @@ describe('verify', () => {
     await assert.rejects(verifyDerived(folder), { reason: 'ParityFailed', message: /without rows/ });
     await writeFile(join(folder.dir, 'MLmodel'), 'flavors: {}');
     await assert.rejects(verifyDerived(folder), { reason: 'InvalidModel', message: /MLmodel/ });
+  });
+
+  test('what is said of a converted model fits a pod of four containers, its signature as long as it can', () => {
+    const files = filesOf(iris);
+    const listed = Object.keys(files).map((path) => ({ path, sha256: 'a'.repeat(64), size: 1 }));
+    const report = {
+      stage: 'verify',
+      reason: 'Verified',
+      message: 'm',
+      digest: 'd'.repeat(64),
+      files: listed,
+    } as const;
+    const wide = (columns: number) =>
+      fittingDerived({
+        ...report,
+        signature: {
+          inputs: Array.from({ length: columns }, (_, i) => ({ name: `column ${i}`, type: 'float32' as const })),
+          outputs: [],
+        },
+      });
+    for (const columns of [1, 50, 60, 70, 80, 1000])
+      assert.ok(Buffer.byteLength(JSON.stringify(wide(columns))) <= CONVERT_TERMINATION_BYTES, `${columns}`);
+    assert.equal(wide(60).signature?.inputs.length, 60);
+    assert.deepEqual([wide(1).files, wide(1000).signature], [listed, undefined]);
   });
 
   test('a brought model is reported with its files and the signature its tensors tell', async (t) => {

@@ -5,6 +5,7 @@
 import {
   type ArtifactFile,
   artifactDigest,
+  CONVERT_TERMINATION_BYTES,
   MAX_TERMINATION_BYTES,
   type ModelArtifact,
   type VerifyReport,
@@ -40,7 +41,8 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     throw new FailureError('ParityFailed', 'the converted model came without rows of the original to be compared with');
   }
   const listed = isDerived || !artifact.files ? files : undefined;
-  return fitting(reportFor(digest, listed, isDerived ? { ...probed, isDerived } : probed));
+  if (isDerived) return fittingDerived(reportFor(digest, listed, { ...probed, isDerived }));
+  return fitting(reportFor(digest, listed, probed));
 }
 
 function reportFor(digest: string, files: readonly ArtifactFile[] | undefined, probed: ProbeReport): VerifyReport {
@@ -56,6 +58,16 @@ function reportFor(digest: string, files: readonly ArtifactFile[] | undefined, p
     ...(files && { files: [...files] }),
     ...(probed.isDerived && { signature: probed.signature }),
   };
+}
+
+/** The same for a pod of four containers, where `deposit` lists the files too: they go first. */
+export function fittingDerived(report: VerifyReport): VerifyReport {
+  const fits = (one: VerifyReport) => Buffer.byteLength(JSON.stringify(one)) <= CONVERT_TERMINATION_BYTES;
+  if (fits(report)) return report;
+  const { files: _, ...withoutFiles } = report;
+  if (fits(withoutFiles)) return withoutFiles;
+  const { signature: __, ...least } = withoutFiles;
+  return least;
 }
 
 /** The report with what is optional left out as far as the termination message has no room: the signature goes first. */

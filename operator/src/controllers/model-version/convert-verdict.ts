@@ -78,7 +78,10 @@ function doneBy(pod: Pod, { bucket, row }: Seen): ConvertVerdict | undefined {
   if (pod.status.phase !== 'Succeeded') return undefined;
   const deposit = parseDepositReport(lastWords(pod, 'deposit'));
   const verified = parseTerminationMessage(lastWords(pod, 'verify'));
-  if (!deposit || verified?.reason !== 'Verified') return undefined;
+  if (!deposit || verified?.reason !== 'Verified') {
+    const message = 'its pod came to its end, but what verify and deposit said of it cannot be read';
+    return { kind: 'failed', final: false, reason: Reason.ConversionFailed, message };
+  }
   const key = derivedKey({ ...row, digest: verified.digest });
   const isSame =
     deposit.digest === verified.digest && isWholeDeposit(deposit) && deposit.uri === s3Uri({ bucket, key });

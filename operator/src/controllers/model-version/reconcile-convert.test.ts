@@ -309,6 +309,20 @@ test('a result that is not believed is tried again after ten minutes, though its
   assert.ok(w.job(), 'it is not made again at once');
 });
 
+test('a pod whose last words were cut has not converted anything: that is said, and tried again in ten minutes', async () => {
+  const w = world();
+  await w.turn();
+  w.setJob(over('Complete'));
+  const pod = succeeded();
+  w.addPod({ ...pod, containerStatuses: [ended('deposit', JSON.stringify(deposit).slice(0, 300))] });
+  await w.turn();
+  assert.equal(w.said(), 'False/ConversionFailed');
+  assert.match(w.message(), /cannot be read.*every 10 minutes/);
+  w.clock.now += 60_000;
+  await w.turn();
+  assert.ok(w.job());
+});
+
 test('memory: its Job is ended with attempts left, and the limit and its cure are said', async () => {
   const w = world();
   await w.turn();
