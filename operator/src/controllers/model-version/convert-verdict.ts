@@ -1,5 +1,6 @@
 /** What the conversion Job has come to. Pure. */
 import {
+  CONVERT_LABEL,
   type DepositReport,
   derivedKey,
   isWholeDeposit,
@@ -135,7 +136,8 @@ function converterFailure({ reason, message }: PodFailure, converter: ConverterS
     const limit = converter.resources.limits?.['memory'];
     const words =
       `the conversion needs more memory than it may use${limit === undefined ? '' : ` (${limit})`}: ` +
-      'raise converter.resources.limits.memory of the chart, or make the model smaller';
+      `raise converter.resources.limits.memory of the chart, then take the label ${CONVERT_LABEL} from the namespace and ` +
+      'give it back; or make the model smaller';
     return { kind: 'failed', final: true, reason, message: words };
   }
   if (OF_THE_MODEL.has(reason)) return { kind: 'failed', final: true, reason, message };

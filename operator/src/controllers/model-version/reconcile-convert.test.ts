@@ -329,7 +329,10 @@ test('memory: its Job is ended with attempts left, and the limit and its cure ar
   w.addPod(failing('convert', '', 137, { reason: 'OOMKilled' }));
   await w.turn();
   assert.equal(w.said(), 'False/OutOfMemory');
-  assert.match(w.message(), /\(2Gi\): raise converter\.resources\.limits\.memory/);
+  assert.match(
+    w.message(),
+    /\(2Gi\): raise converter\.resources\.limits\.memory.*label slipway\.dev\/convert.*give it back/,
+  );
   assert.equal(w.job(), undefined);
 });
 
