@@ -138,7 +138,7 @@ class Work:
         return table, expected, comparison
 
     def _check_rounding(self, drawn, outputs, given):
-        """Clients send numbers with all their digits: a model that tells them apart further than 32 bits do is not served by those."""
+        """Clients send numbers with all their digits; a model that tells apart what 32 bits cannot is not served by those."""
         from .parity import compare, failure
 
         comparison = compare(self.original.answers(drawn, outputs), given)
