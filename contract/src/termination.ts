@@ -6,6 +6,11 @@ import { ModelSignature } from './signature.ts';
 
 export const TERMINATION_LOG = '/dev/termination-log';
 export const MAX_TERMINATION_BYTES = 4096;
+/**
+ * For why something failed. A kubelet keeps 12 KiB for all messages of a pod, cut into equal parts, and a training pod has five
+ * containers: what was cut could not be parsed.
+ */
+export const MAX_FAILURE_BYTES = 2400;
 
 /** Repeating cannot help: bad data, bad parameters, a bad model. The Job fails at once instead of retrying. */
 export const EXIT_TERMINAL = 65;
@@ -109,14 +114,15 @@ export const parseFetchReport = (text: string | undefined): FetchReport | undefi
 /** The report of a `deposit` that succeeded; undefined for anything else. */
 export const parseDepositReport = (text: string | undefined): DepositReport | undefined => parsed(DepositReport, text);
 
-/** Renders a message that fits the kubelet's limit: the longest beginning of `message` that does is kept. */
+/** Renders a message that fits the kubelet's limits: the longest beginning of `message` that does is kept. */
 export function renderTerminationMessage(message: TerminationMessage | FetchReport | DepositReport): string {
   const characters = [...message.message];
   const render = (kept: number) =>
     JSON.stringify(
       kept === characters.length ? message : { ...message, message: `${characters.slice(0, kept).join('')}…` },
     );
-  const fits = (kept: number) => Buffer.byteLength(render(kept)) <= MAX_TERMINATION_BYTES;
+  const most = FailureReason.safeParse(message.reason).success ? MAX_FAILURE_BYTES : MAX_TERMINATION_BYTES;
+  const fits = (kept: number) => Buffer.byteLength(render(kept)) <= most;
   if (fits(characters.length)) return render(characters.length);
   // JSON escapes make bytes per character uneven, so the cut is searched for.
   let [low, high] = [0, characters.length];

@@ -38,7 +38,7 @@ import { CONVERTER_IMAGE_ANNOTATION, convertJobKey, MODEL_VERSION_LABEL } from '
 const RETRIES = 2;
 /** The model and what belongs to it. */
 const DERIVED_LIMIT = '3Gi';
-const SCRATCH_OF_CONVERTER = '1Gi';
+const SCRATCH_OF_CONVERTER = '3Gi';
 
 export interface Conversion {
   readonly row: ModelVersionRow;
