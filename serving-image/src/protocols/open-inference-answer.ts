@@ -2,7 +2,7 @@
 import type { ServedModel } from '../model/served-model.ts';
 import { elementCount, isFloat, type Tensor } from '../model/tensor.ts';
 import { HEADER_LENGTH, writeBinary } from './binary-tensor.ts';
-import type { InferRequest, WantedOutput } from './open-inference-request.ts';
+import type { InferRequest, WantedOutput } from './open-inference-form.ts';
 import type { Answer } from './protocol.ts';
 import { writeBinaryHead, writeTensor } from './tensor-json.ts';
 

@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import type { ServedModel } from '../model/served-model.ts';
 import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
-import { type InferRequest, readInferRequest } from './open-inference-request.ts';
+import type { InferRequest } from './open-inference-form.ts';
+import { readInferRequest } from './open-inference-request.ts';
 
 const INPUTS: TensorSpec[] = [
   { name: 'x', type: 'float32', dims: [-1, 2] },

@@ -5,7 +5,7 @@
  */
 import { elementCount, type Tensor, type TensorSpec } from '../model/tensor.ts';
 import { readBinary } from './binary-tensor.ts';
-import type { InferRequest } from './open-inference-request.ts';
+import type { InferRequest } from './open-inference-form.ts';
 import type { Hole } from './open-inference-scan.ts';
 import { type Cursor, cursorOf, readString } from './scan/cursor.ts';
 import { type NumberType, scanNumbers } from './scan/numbers.ts';

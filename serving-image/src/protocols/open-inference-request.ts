@@ -7,25 +7,11 @@ import type { Tensor, TensorSpec } from '../model/tensor.ts';
 import { Refusal } from '../request/refusal.ts';
 import { readBinary, type SplitBody, splitBody } from './binary-tensor.ts';
 import { isObject, NotJsonError, parseJson, parseJsonExactly, pointerTo, repeatedKeyIn } from './json.ts';
+import type { InferRequest, WantedOutput } from './open-inference-form.ts';
 import { createLearntWays, type LearntWays } from './open-inference-learnt.ts';
 import { scanRequest } from './open-inference-scan.ts';
 import type { Scanned } from './scan/numbers.ts';
 import { fitsShape, InexactIntegerError, parseHead, parseTensor, placeOf } from './tensor-json.ts';
-
-export interface WantedOutput {
-  /** Of the model's output. */
-  readonly index: number;
-  readonly isBinary: boolean;
-  /** Instead of the tensor, so many of its highest values with place and label. */
-  readonly topClasses: number | undefined;
-}
-
-export interface InferRequest {
-  readonly id: string | undefined;
-  readonly inputs: readonly Tensor[];
-  /** In the order asked for. */
-  readonly outputs: readonly WantedOutput[];
-}
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { AbortedError } from '../../request/body.ts';
 import type { KnownHead } from './known-heads.ts';
 import { LaneExchange } from './lane-exchange.ts';
-import type { LaneRules } from './rules.ts';
+import type { Connection, LaneRules } from './rules.ts';
 
 const END_OF_HEAD = '\r\n\r\n';
 /** A head that is longer is not usual; node:http allows twice as much. */
@@ -23,7 +23,7 @@ interface Coming {
   readonly from: number;
 }
 
-export class LaneConnection {
+export class LaneConnection implements Connection {
   readonly #socket: Socket;
   readonly #rules: LaneRules;
   #coming: Coming | undefined;

@@ -5,9 +5,8 @@ import { traceOf } from '../../request/trace.ts';
 import { type Exchange, JSON_TYPE, type Sent } from '../exchange.ts';
 import type { Route } from '../options.ts';
 import { requestIdOf } from '../request-id.ts';
-import type { LaneConnection } from './connection.ts';
 import type { KnownHead } from './known-heads.ts';
-import type { LaneRules } from './rules.ts';
+import type { LaneRules, Way } from './rules.ts';
 
 export class LaneExchange implements Exchange, Held {
   readonly route: Route;
@@ -16,12 +15,12 @@ export class LaneExchange implements Exchange, Held {
   readonly traceId: string;
   readonly traceparent: string;
   readonly startedAt: number;
-  readonly #connection: LaneConnection;
+  readonly #connection: Way;
   readonly #rules: LaneRules;
   #isSent = false;
   #held: number;
 
-  constructor({ route, headers, length }: KnownHead, connection: LaneConnection, rules: LaneRules, startedAt: number) {
+  constructor({ route, headers, length }: KnownHead, connection: Way, rules: LaneRules, startedAt: number) {
     this.route = route;
     this.headers = headers;
     this.requestId = requestIdOf(headers['x-request-id']);

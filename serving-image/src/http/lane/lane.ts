@@ -11,8 +11,7 @@ import type { Route, ServerOptions } from '../options.ts';
 import { createAnswerHeads } from './answer-head.ts';
 import { LaneConnection } from './connection.ts';
 import { createKnownHeads } from './known-heads.ts';
-import type { LaneExchange } from './lane-exchange.ts';
-import type { LaneRules } from './rules.ts';
+import type { Connection, LaneRules } from './rules.ts';
 
 export interface Lane {
   /** Ends connections that wait for nothing. */
@@ -38,7 +37,7 @@ const ROOM_BYTES = 32 * 1024 * 1024;
 /** From now on connections of `server` come here first. */
 export function openLane(server: Server, { options, answering, routeOf, keepAliveMs }: LaneOptions): Lane {
   const { state, authorize, metrics, maxBodyBytes, requestTimeoutMs } = options;
-  const connections = new Set<LaneConnection>();
+  const connections = new Set<Connection>();
   const ordinary = server.listeners('connection') as ((socket: Socket) => void)[];
   const admit = createAdmission(options, answering);
   const rules: LaneRules = {
@@ -52,7 +51,7 @@ export function openLane(server: Server, { options, answering, routeOf, keepAliv
     ask(exchange, body) {
       admit(exchange, (admitted, model) => answering.respond(admitted, model, body, admitted));
     },
-    abort(exchange: LaneExchange, error) {
+    abort(exchange, error) {
       metrics.requestStarted();
       answering.refuse(exchange, error);
     },

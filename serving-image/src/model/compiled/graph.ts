@@ -1,6 +1,6 @@
 /** A graph as the compiler sees it: nodes in an order in which they can be computed, with everything they carry in memory. */
 import type { Tensor, TensorType } from '../tensor.ts';
-import type { Ensemble } from './ensemble.ts';
+import type { Ensemble } from './tree-ensemble.ts';
 
 /** What a node says beside its inputs; each kind under its own name, as ONNX has them. */
 export interface Attribute {

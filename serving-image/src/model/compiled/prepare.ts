@@ -1,10 +1,11 @@
 /** What of a graph takes long to make kernels from is made once, as plain data that one thread can hand to another. */
 import type { Tensor, TensorType } from '../tensor.ts';
-import { type Ensemble, newEnsemble, oldEnsemble } from './ensemble.ts';
+import { newEnsemble, oldEnsemble } from './ensemble.ts';
 import type { Attribute, Graph, GraphNode } from './graph.ts';
 import { intOf } from './kernel.ts';
 import { tensorType } from './read-values.ts';
 import { axesOf } from './shapes.ts';
+import type { Ensemble } from './tree-ensemble.ts';
 
 /**
  * The graph with its trees laid out for walking, their attributes left out, and tables that trees look rows up in

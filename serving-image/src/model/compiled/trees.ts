@@ -1,11 +1,11 @@
 /** The tree operators as kernels. Sums are formed in the order and with the rounding of the runtime, so ties stay ties. */
 import type { Tensor, TensorData } from '../tensor.ts';
-import type { Aggregate, Ensemble } from './ensemble.ts';
 import type { Layout, Threshold } from './forest.ts';
 import type { GraphNode } from './graph.ts';
 import { attributeOf, given, type Kernel, type MakeKernel, matrixOf } from './kernel.ts';
 import { NotCompiledError } from './not-compiled.ts';
 import { logistic, transform } from './post-transform.ts';
+import type { Aggregate, Ensemble } from './tree-ensemble.ts';
 import { type Rows, walkRows, walkTrees } from './walk.ts';
 
 /** Rows whose columns are walked over tree by tree: what they take should stay in the processor's cache. */
