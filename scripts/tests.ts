@@ -21,7 +21,8 @@ if (level !== 'unit' && level !== 'integration' && level !== 'e2e') {
   process.exit(2);
 }
 
-const folders = 'contract,object-store,database,operator,registry,serving-image,trainer-image,converter-image,test,scripts,bench';
+const folders =
+  'contract,object-store,database,operator,registry,serving-image,trainer-image,converter-image,test,scripts,bench';
 const files = globSync(`{${folders}}/**/*.test.ts`, { exclude: (name) => /(^|\/)(node_modules|dist)$/.test(name) })
   .filter(levels[level])
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part)))

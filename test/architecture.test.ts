@@ -120,7 +120,17 @@ const layers: Record<string, Readonly<Record<string, readonly string[]>>> = {
     predict: ['failure.ts', 'log.ts', 'run-apart.ts', 'model', 'request'],
     batch: ['failure.ts', 'log.ts', 'fetch'],
     ship: ['failure.ts', 'log.ts', 'fetch'],
-    front: ['config.ts', 'failure.ts', 'lifecycle.ts', 'log.ts', 'tracking.ts', 'model', 'request', 'protocols', 'http'],
+    front: [
+      'config.ts',
+      'failure.ts',
+      'lifecycle.ts',
+      'log.ts',
+      'tracking.ts',
+      'model',
+      'request',
+      'protocols',
+      'http',
+    ],
     deposit: ['failure.ts', 'log.ts', 'fetch', 'model'],
   },
   'trainer-image': {
