@@ -122,7 +122,7 @@ describe('clients from PyPI', () => {
       rows: /\[400\] \/inputs\/0\/shape \(input "features"\): expected at most 4096 rows, got 5000/,
       model: /\[404\] Model not found; this server has iris/,
       version: /\[404\] Version not found; this server has version 2 of iris/,
-      output: /\[400\] outputs\[0\]: unknown name; the model gives "label", "probabilities"/,
+      output: /\[400\] \/outputs\/0\/name: unknown name; the model gives "label", "probabilities"/,
       config: /\[404\] Not found/,
     };
     assert.deepEqual(Object.keys(told.errors), Object.keys(expected));
